@@ -1,0 +1,53 @@
+package bulk
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// A backoff is how often and how patiently a failed call is repeated. Each call
+// counts for itself: a shared one would let a single bad batch slow all others.
+type backoff struct {
+	attempts  int // calls in all
+	base, cap time.Duration
+}
+
+var (
+	// A caller waits for a synchronous request, so it gives up within seconds.
+	syncBackoff = backoff{attempts: 5, base: 50 * time.Millisecond, cap: time.Second}
+	// A job can wait out a longer disturbance.
+	jobBackoff = backoff{attempts: 9, base: 50 * time.Millisecond, cap: 5 * time.Second}
+	// A conflict means that somebody else got on, so it is tried again soon.
+	conflictBackoff = backoff{attempts: 30, base: 2 * time.Millisecond, cap: 250 * time.Millisecond}
+)
+
+// wait waits before call n+1, n counting from 1. Half of the time is random, so
+// that those who failed together do not come back together.
+func (b backoff) wait(ctx context.Context, n int) error {
+	d := b.cap
+	if n < 16 {
+		d = min(b.cap, b.base<<(n-1))
+	}
+	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retry calls f until it succeeds, fails for good, or was called often enough.
+func (b backoff) retry(ctx context.Context, f func() error) error {
+	for n := 1; ; n++ {
+		err := f()
+		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) {
+			return err
+		}
+		if wait := b.wait(ctx, n); wait != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package bulk
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// Limits and defaults of a [Config].
+const (
+	DefaultMaxUsers      = 10_000
+	DefaultSyncThreshold = 100
+	DefaultRetention     = 30 * 24 * time.Hour
+	DefaultDownloadTTL   = time.Hour
+	DefaultParallel      = 8
+	DefaultSegmentRows   = 500
+	DefaultLease         = time.Minute
+	DefaultPoll          = time.Second
+	DefaultMaxAttempts   = 5
+	DefaultStopGrace     = 10 * time.Second
+)
+
+// A Config says what an [Importer] or a [Worker] works with. Store, Blobs and
+// Jobs are required; the zero value of every other field takes its default. The
+// importers and workers of one queue should have equal values.
+type Config struct {
+	// Store keeps the users. Required.
+	Store Store
+	// Blobs keeps payloads and results. Required.
+	Blobs BlobStore
+	// Jobs keeps the jobs. Required.
+	Jobs JobQueue
+	// Mailer sends welcome emails. Without one, a request that asks for them is
+	// refused.
+	Mailer Mailer
+	// Logger gets what callers are not told. It gets ids and counts, never
+	// emails, custom fields or URLs. Defaults to [slog.Default].
+	Logger *slog.Logger
+
+	// MaxUsers is the most users a request may have. Defaults to 10,000.
+	MaxUsers int
+	// SyncThreshold is the number of users from which on a request becomes a job.
+	// 1 makes every request a job. At most MaxUsers+1, which makes none a job.
+	// Defaults to 100.
+	SyncThreshold int
+	// Retention is how long jobs, payloads and results are kept. Defaults to 30
+	// days. A longer one needs blobs that are kept as long.
+	Retention time.Duration
+	// DownloadTTL is how long a download link works. Defaults to one hour.
+	DownloadTTL time.Duration
+
+	// Parallel is how many batches a request or job works on at the same time.
+	// Defaults to 8, at most 256.
+	Parallel int
+	// SegmentRows is how many rows a checkpoint covers, from 1 to 10,000.
+	// Defaults to 500.
+	SegmentRows int
+	// Lease is how long a worker may be silent before its job is given to
+	// another, at least one second. It is renewed three times in that time.
+	// Defaults to one minute.
+	Lease time.Duration
+	// Poll is how often an idle worker asks for a job, and how often a busy one
+	// asks whether its job was cancelled. Defaults to one second.
+	Poll time.Duration
+	// MaxAttempts is how often a job is begun without any progress before it
+	// fails. Defaults to 5.
+	MaxAttempts int
+	// StopGrace is how long a worker that is told to stop may take to finish the
+	// batches under way, save its progress and give up the lease. Defaults to 10
+	// seconds.
+	StopGrace time.Duration
+	// WorkerName names a worker in the jobs that it claims. Defaults to the host
+	// name and the process id.
+	WorkerName string
+}
+
+// configRules are the bounds of a Config, checked once its defaults are filled in.
+type configRules struct {
+	Store         Store         `validate:"required"`
+	Blobs         BlobStore     `validate:"required"`
+	Jobs          JobQueue      `validate:"required"`
+	MaxUsers      int           `validate:"min=1"`
+	SyncThreshold int           `validate:"min=1"`
+	Retention     time.Duration `validate:"min=1s"`
+	DownloadTTL   time.Duration `validate:"min=1s"`
+	Parallel      int           `validate:"min=1,max=256"`
+	SegmentRows   int           `validate:"min=1,max=10000"`
+	Lease         time.Duration `validate:"min=1s"`
+	Poll          time.Duration `validate:"min=1ms"`
+	MaxAttempts   int           `validate:"min=1"`
+	StopGrace     time.Duration `validate:"min=1ms"`
+}
+
+// complete fills in the defaults and checks the bounds.
+func (c Config) complete() (Config, error) {
+	c.MaxUsers = cmp.Or(c.MaxUsers, DefaultMaxUsers)
+	c.SyncThreshold = cmp.Or(c.SyncThreshold, min(DefaultSyncThreshold, c.MaxUsers+1))
+	c.Retention = cmp.Or(c.Retention, DefaultRetention)
+	c.DownloadTTL = cmp.Or(c.DownloadTTL, DefaultDownloadTTL)
+	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
+	c.SegmentRows = cmp.Or(c.SegmentRows, DefaultSegmentRows)
+	c.Lease = cmp.Or(c.Lease, DefaultLease)
+	c.Poll = cmp.Or(c.Poll, DefaultPoll)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
+	c.StopGrace = cmp.Or(c.StopGrace, DefaultStopGrace)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.WorkerName == "" {
+		c.WorkerName = workerName()
+	}
+	err := validator.New().Struct(configRules{
+		c.Store, c.Blobs, c.Jobs, c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL,
+		c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace,
+	})
+	var invalid validator.ValidationErrors
+	if errors.As(err, &invalid) {
+		return c, configError(invalid[0])
+	}
+	if err != nil {
+		return c, err
+	}
+	if c.SyncThreshold > c.MaxUsers+1 {
+		return c, &ConfigError{"Config.SyncThreshold",
+			fmt.Sprintf("is %d; with MaxUsers %d it can be at most %d", c.SyncThreshold, c.MaxUsers, c.MaxUsers+1)}
+	}
+	return c, nil
+}
+
+func configError(e validator.FieldError) *ConfigError {
+	problem := "is required"
+	switch e.Tag() {
+	case "min":
+		problem = fmt.Sprintf("is %v; it must be at least %s", e.Value(), e.Param())
+	case "max":
+		problem = fmt.Sprintf("is %v; it must be at most %s", e.Value(), e.Param())
+	}
+	return &ConfigError{"Config." + e.Field(), problem}
+}

@@ -1,0 +1,119 @@
+package bulk
+
+import "fmt"
+
+// A decision is what a row comes to, given what the store holds.
+type decision struct {
+	status Status
+	// errors say why, if the status is failed.
+	errors []RowError
+	// userID is the user's id: that of the row, of the user found, or a new one.
+	userID string
+	// imagined is set in a dry run if no such user is stored.
+	imagined bool
+	// write is what makes it so; nil if nothing is to be written. Its mark is
+	// left to the caller.
+	write *Write
+}
+
+// decide says what a row means. This is the one place that knows the options'
+// meaning; it has no effects, so every store, dry runs included, has the same
+// rules. newID names the user that a row without userId creates.
+func decide(p *plan, found Found, opts Options, newID string) decision {
+	target := found.ByEmail
+	if p.ID != "" {
+		target = found.ByID
+	}
+	if target == nil {
+		return create(p, found, newID)
+	}
+	d := decision{userID: target.ID}
+	switch {
+	case opts.SkipDuplicates:
+		d.status = StatusSkipped
+	case !opts.Upsert:
+		d.fail(userExists())
+	case p.ID != "" && found.ByEmail != nil && found.ByEmail.ID != target.ID:
+		d.fail(emailTaken())
+	default:
+		d.update(p, target)
+	}
+	return d
+}
+
+func create(p *plan, found Found, newID string) decision {
+	user := User{
+		ID:           p.ID,
+		Email:        p.Email,
+		CustomFields: Fields{}.Merge(p.CustomFields),
+		Metadata:     Fields{}.Merge(p.Metadata),
+	}
+	if user.ID == "" {
+		user.ID = newID
+	}
+	d := decision{userID: user.ID}
+	switch {
+	case found.ByEmail != nil: // so the row has an id, and nobody has that
+		d.fail(emailTaken())
+	case user.Size() > MaxUser:
+		d.fail(userTooLarge())
+	default:
+		d.status = StatusCreated
+		d.write = &Write{User: user}
+	}
+	return d
+}
+
+func (d *decision) update(p *plan, target *Stored) {
+	patch := Patch{
+		CustomFields: target.CustomFields.diff(p.CustomFields),
+		Metadata:     target.Metadata.diff(p.Metadata),
+	}
+	// A row that names its user by email alone does not ask for the address to
+	// be spelled anew.
+	if p.ID != "" && p.Email != "" && p.Email != target.Email {
+		patch.Email = p.Email
+	}
+	if patch.IsZero() {
+		d.status = StatusUnchanged
+		return
+	}
+	user := target.User
+	user.CustomFields = user.CustomFields.Merge(patch.CustomFields)
+	user.Metadata = user.Metadata.Merge(patch.Metadata)
+	if patch.Email != "" {
+		user.Email = patch.Email
+	}
+	if user.Size() > MaxUser {
+		d.fail(userTooLarge())
+		return
+	}
+	d.status = StatusUpdated
+	d.write = &Write{User: user, Base: target, Patch: patch}
+}
+
+// releasesEmail reports whether the write frees an address for others.
+func (w *Write) releasesEmail() bool {
+	return w.Base != nil && w.Base.Email != "" && EmailKey(w.Base.Email) != EmailKey(w.User.Email)
+}
+
+func (d *decision) fail(err RowError) {
+	d.status = StatusFailed
+	d.errors = []RowError{err}
+}
+
+func userExists() RowError {
+	return RowError{Code: CodeUserExists, Message: "the user exists and upsert is false"}
+}
+
+func emailTaken() RowError {
+	return RowError{Code: CodeEmailTaken, Field: keyEmail, Message: "the email belongs to another user"}
+}
+
+func userTooLarge() RowError {
+	return RowError{Code: CodeUserTooLarge, Message: fmt.Sprintf("the user would be larger than %d bytes", MaxUser)}
+}
+
+func storeError(retryable bool) RowError {
+	return RowError{Code: CodeStoreError, Message: "the user could not be written", Retryable: retryable}
+}

@@ -1,0 +1,90 @@
+package bulk
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// AppendJSON appends the result as one JSON object, the same as encoding/json
+// makes of it without HTML escapes, several times as fast.
+func (r RowResult) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(r.Index), 10)
+	if r.Line != 0 {
+		dst = append(dst, `,"line":`...)
+		dst = strconv.AppendInt(dst, int64(r.Line), 10)
+	}
+	dst = appendMember(dst, `,"userId":`, r.UserID)
+	dst = appendMember(dst, `,"email":`, r.Email)
+	dst = append(dst, `,"status":"`...)
+	dst = append(dst, r.Status...)
+	dst = append(dst, '"')
+	if len(r.Errors) > 0 {
+		dst = append(dst, `,"errors":[`...)
+		for i, e := range r.Errors {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = e.appendJSON(dst)
+		}
+		dst = append(dst, ']')
+	}
+	dst = appendMember(dst, `,"welcomeEmail":`, string(r.WelcomeEmail))
+	return append(dst, '}')
+}
+
+func (e RowError) appendJSON(dst []byte) []byte {
+	dst = append(dst, `{"code":"`...)
+	dst = append(dst, e.Code...)
+	dst = append(dst, '"')
+	dst = appendMember(dst, `,"field":`, e.Field)
+	dst = append(dst, `,"message":`...)
+	dst = appendString(dst, e.Message)
+	if e.Retryable {
+		dst = append(dst, `,"retryable":true`...)
+	}
+	return append(dst, '}')
+}
+
+// appendMember appends a member of an object unless its value is empty.
+func appendMember(dst []byte, name, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	return appendString(append(dst, name...), value)
+}
+
+func appendString(dst []byte, s string) []byte {
+	// It fails only on invalid UTF-8, and then has put U+FFFD in its place.
+	dst, _ = jsontext.AppendQuote(dst, s)
+	return dst
+}
+
+// segmentType is the format of the results of a segment: a result a line.
+const segmentType = "application/x-ndjson"
+
+// readResults calls each with the results of a segment's blob, in order.
+func readResults(r io.Reader, each func(RowResult) error) error {
+	in := bufio.NewReader(r)
+	for {
+		line, err := in.ReadBytes('\n')
+		if err == io.EOF && len(line) == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var result RowResult
+		if err := json.Unmarshal(line, &result); err != nil {
+			return fmt.Errorf("bulk: results of a segment: %w", err)
+		}
+		if err := each(result); err != nil {
+			return err
+		}
+	}
+}

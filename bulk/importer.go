@@ -1,0 +1,338 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+)
+
+// An Importer takes requests: it imports small ones at once and makes jobs of
+// large ones. It has no goroutines of its own and is safe for concurrent use.
+type Importer struct {
+	cfg   Config
+	blobs guardedBlobs
+	jobs  guardedJobs
+}
+
+// NewImporter returns an importer, or a [*ConfigError] that names the field at
+// fault.
+func NewImporter(cfg Config) (*Importer, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	return &Importer{cfg: cfg, blobs: guardedBlobs{cfg.Blobs}, jobs: guardedJobs{cfg.Jobs}}, nil
+}
+
+// Config returns the importer's configuration with all defaults filled in.
+func (im *Importer) Config() Config { return im.cfg }
+
+// A Request is a request to import users.
+type Request struct {
+	// Principal is who asks. Its tenant is where the users go.
+	Principal Principal
+	// Rows yields the rows. They are read once.
+	Rows RowReader
+	// Options are read when Rows has ended, so a reader that finds the options
+	// behind the rows can set them in its Request.
+	Options Options
+	// Async makes a job of the request however few rows it has.
+	Async bool
+}
+
+// Accept does what the API does with a request: below [Config.SyncThreshold]
+// rows it is [Importer.Import], from there on [Importer.Submit]. Either the report
+// or the job is not nil unless there is an error.
+func (im *Importer) Accept(ctx context.Context, req *Request) (*Report, *Job, error) {
+	if err := im.check(req.Principal); err != nil {
+		return nil, nil, err
+	}
+	if req.Async {
+		job, err := im.Submit(ctx, req)
+		return nil, job, err
+	}
+	rows, ended, err := readRows(req.Rows, im.cfg.SyncThreshold)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ended {
+		report, err := im.importRows(ctx, req, rows)
+		return report, nil, err
+	}
+	job, err := im.submit(ctx, req, &limitedReader{rows: req.Rows, first: rows, limit: im.cfg.MaxUsers})
+	return nil, job, err
+}
+
+// check returns why the principal may not import.
+func (im *Importer) check(p Principal) error {
+	if err := p.Authorize(); err != nil {
+		return err
+	}
+	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) {
+		return fmt.Errorf("bulk: tenant has more than %d bytes or is not UTF-8", MaxTenant)
+	}
+	return nil
+}
+
+// checkOptions returns why the options cannot be met. They are complete once the
+// rows have ended.
+func (im *Importer) checkOptions(opts Options) error {
+	if opts.SendWelcomeEmail && im.cfg.Mailer == nil {
+		return &RequestError{Code: CodeInvalidRequest, Message: "option sendWelcomeEmail: this service sends no welcome emails",
+			Details: map[string]any{"option": "sendWelcomeEmail"}}
+	}
+	return nil
+}
+
+// Import imports the rows and returns when all are done, with one result a row.
+//
+// It returns [ErrForbidden]; a [*RequestError] for no rows, more than
+// [Config.MaxUsers] or options that cannot be met; the error of the reader; and
+// [ErrUnavailable] if the store did not answer for a single row. In all these
+// cases nothing was written. When ctx is cancelled it returns ctx's error once
+// the batches under way have ended; rows may then have been written, and the same
+// request may be sent again.
+func (im *Importer) Import(ctx context.Context, req *Request) (*Report, error) {
+	if err := im.check(req.Principal); err != nil {
+		return nil, err
+	}
+	rows, _, err := readRows(&limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}, im.cfg.MaxUsers+1)
+	if err != nil {
+		return nil, err
+	}
+	return im.importRows(ctx, req, rows)
+}
+
+func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row) (*Report, error) {
+	if len(rows) == 0 {
+		return nil, errEmpty()
+	}
+	if err := im.checkOptions(req.Options); err != nil {
+		return nil, err
+	}
+	report := make(reportSink, len(rows))
+	run := newID("req_", time.Now())
+	store := im.cfg.Store
+	if req.Options.DryRun {
+		store = newDryStore(guardedStore{store})
+	}
+	e := &engine{
+		store: guardedStore{store}, tenant: req.Principal.Tenant, run: run, opts: req.Options,
+		parallel: im.cfg.Parallel, window: len(rows), backoff: syncBackoff, log: im.cfg.Logger,
+		out: report, order: newOrder(), stopping: func() stopMode { return goOn },
+	}
+	e.order.durable = unlimited // it is never repeated, so no row waits for another to be durable
+	if err := e.do(ctx, &rowSource{rows: &rowList{rows: rows}}); err != nil {
+		return nil, fmt.Errorf("bulk: import: %w", err)
+	}
+	if report.unanswered() {
+		return nil, fmt.Errorf("%w: the store did not answer for any row", ErrUnavailable)
+	}
+	if req.Options.SendWelcomeEmail && !req.Options.DryRun {
+		im.welcome(ctx, req.Principal.Tenant, run, rows, report)
+	}
+	return &Report{Summary: report.summary(), Results: report}, nil
+}
+
+// welcome sends the welcome emails of a synchronous import. A caller that goes
+// away meanwhile does not take them back: the users are created.
+func (im *Importer) welcome(ctx context.Context, tenant, run string, rows []Row, report reportSink) {
+	var batch []message
+	for i := range report {
+		if welcomed(&report[i]) {
+			batch = append(batch, newMessage(run, tenant, &report[i], readRow(i, rows[i])))
+		}
+		if len(batch) == MaxWelcomeBatch || i == len(report)-1 && len(batch) > 0 {
+			sendWelcome(ctx, &im.cfg, run, batch)
+			batch = nil
+		}
+	}
+}
+
+// Submit stores the rows and makes a job of them, for a [Worker]. When it
+// returns the job, payload and record are durable. Its errors are those of Import;
+// with any of them no job was made and no blob is left behind.
+func (im *Importer) Submit(ctx context.Context, req *Request) (*Job, error) {
+	if err := im.check(req.Principal); err != nil {
+		return nil, err
+	}
+	return im.submit(ctx, req, &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers})
+}
+
+func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReader) (*Job, error) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	tenant := req.Principal.Tenant
+	job := &Job{
+		ID:          newID("job_", now),
+		Tenant:      tenant,
+		Type:        JobTypeUserImport,
+		CreatedBy:   req.Principal.ID,
+		CreatedAt:   now,
+		UpdatedAt:   now,
+		ExpiresAt:   now.Add(im.cfg.Retention),
+		Status:      JobPending,
+		SegmentRows: im.cfg.SegmentRows,
+	}
+	job.Payload = payloadKey(tenant, job.ID)
+	// The payload's end is where the request turns out to be good or bad, so a
+	// bad one fails the Put, which then stores nothing.
+	source := &payloadWriter{rows: rows, end: func() error {
+		if rows.count == 0 {
+			return errEmpty()
+		}
+		return im.checkOptions(req.Options)
+	}}
+	err := im.blobs.Put(ctx, job.Payload, source, BlobInfo{ContentType: payloadType})
+	switch {
+	case source.err != nil && source.err != io.EOF:
+		return nil, source.err // the reason, whatever the store made of it
+	case err != nil:
+		im.discard(ctx, job.Payload)
+		return nil, fmt.Errorf("bulk: put payload of %s: %w", job.ID, err)
+	}
+	job.TotalRecords = rows.count
+	job.Options = req.Options
+	if err := im.create(ctx, job); err != nil {
+		im.discard(ctx, job.Payload)
+		return nil, err
+	}
+	return job, nil
+}
+
+// create adds the job to the queue.
+func (im *Importer) create(ctx context.Context, job *Job) error {
+	tries := 0
+	err := syncBackoff.retry(ctx, func() error {
+		tries++
+		return im.jobs.Create(ctx, *job)
+	})
+	if errors.Is(err, ErrJobExists) && tries > 1 {
+		return nil // by an earlier try whose answer was lost
+	}
+	if err != nil {
+		// It may have been done all the same. Without its payload such a job
+		// could not run, so that is kept then.
+		if _, getErr := im.jobs.Get(context.WithoutCancel(ctx), job.ID); getErr == nil {
+			return nil
+		}
+		return fmt.Errorf("bulk: create %s: %w", job.ID, err)
+	}
+	return nil
+}
+
+// discard removes a blob that no job will use. If that fails it expires.
+func (im *Importer) discard(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	if err := im.blobs.Delete(ctx, key); err != nil {
+		im.cfg.Logger.WarnContext(ctx, "blob not removed", "key", key, "error", err)
+	}
+}
+
+// discardTimeout bounds the cleaning up after a request whose context may have
+// ended.
+const discardTimeout = 5 * time.Second
+
+// Job returns a job. A job that does not exist, has expired or belongs to a
+// tenant that the principal may not see is [ErrJobNotFound].
+func (im *Importer) Job(ctx context.Context, p Principal, id string) (*Job, error) {
+	if err := im.check(p); err != nil {
+		return nil, err
+	}
+	job, err := im.jobs.Get(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("bulk: get job: %w", err)
+	}
+	if !p.mayUse(job) {
+		return nil, fmt.Errorf("bulk: get job: %w", ErrJobNotFound)
+	}
+	return &job, nil
+}
+
+// Jobs lists the jobs of the principal's tenant, newest first. status "" selects
+// all. limit is from 1 to 100. cursor is "" for the first page; the cursor
+// returned is "" after the last one. A bad cursor is [ErrBadCursor].
+func (im *Importer) Jobs(ctx context.Context, p Principal, status JobStatus, limit int, cursor string) (jobs []Job, next string, err error) {
+	if err := im.check(p); err != nil {
+		return nil, "", err
+	}
+	jobs, next, err = im.jobs.List(ctx, JobFilter{Tenant: p.Tenant, Status: status, Limit: limit, Cursor: cursor})
+	if err != nil {
+		return nil, "", fmt.Errorf("bulk: list jobs: %w", err)
+	}
+	return jobs, next, nil
+}
+
+// Cancel stops a job. A pending one is cancelled at once; for a running one
+// CancelRequested is set, and its worker stops before its next batch once it has
+// seen it, at most [Config.Poll] later. When the returned job, or a later one,
+// has the status [JobCancelled], no row is written any more. It returns the
+// errors of Job, and [ErrJobEnded] for a job that has ended.
+func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, error) {
+	job, err := im.Job(ctx, p, id)
+	if err != nil {
+		return nil, err
+	}
+	results := ""
+	if job.Status == JobPending {
+		// Nobody works on it who would write its results. They are written before
+		// the job ends, so that no ended job lacks them.
+		results, _, err = putResults(ctx, syncBackoff, im.blobs, job, JobCancelled, nil)
+		if err != nil {
+			return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
+		}
+	}
+	cancelled, err := im.jobs.Cancel(ctx, id, results)
+	if results != "" && (err != nil || cancelled.Results != results) {
+		im.discard(ctx, results) // a worker was faster
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
+	}
+	return &cancelled, nil
+}
+
+// Results opens the results file of an ended job: a JSON document with the
+// members jobId, status, totalRecords, summary and results, one result a row in
+// order. It returns [ErrNoResults] for a job that has none. The caller closes it.
+func (im *Importer) Results(ctx context.Context, job *Job) (io.ReadCloser, error) {
+	if !job.Status.Ended() || job.Results == "" {
+		return nil, ErrNoResults
+	}
+	r, err := im.blobs.Get(ctx, job.Results)
+	if err != nil {
+		return nil, fmt.Errorf("bulk: get results of %s: %w", job.ID, err)
+	}
+	return r, nil
+}
+
+// Rows opens the rows of a job as they were sent, in order. The caller closes
+// what it returns.
+func (im *Importer) Rows(ctx context.Context, job *Job) (RowReadCloser, error) {
+	return openPayload(ctx, im.blobs, job, 0)
+}
+
+// DownloadURL returns a URL for the results file of an ended job and the time at
+// which it stops working. It is "" if the job has no results, or if the blob
+// store cannot sign URLs: then package httpapi signs one of its own.
+func (im *Importer) DownloadURL(ctx context.Context, job *Job) (url string, expires time.Time, err error) {
+	if !job.Status.Ended() || job.Results == "" {
+		return "", time.Time{}, nil
+	}
+	// A link must not outlive the results that it leads to.
+	ttl := min(im.cfg.DownloadTTL, time.Until(job.ExpiresAt))
+	url, expires, err = im.blobs.sign(ctx, job.Results, SignOptions{
+		TTL: ttl, FileName: ResultsFileName(job), ContentType: resultsType,
+	})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("bulk: sign results of %s: %w", job.ID, err)
+	}
+	return url, expires, nil
+}
+
+// ResultsFileName is the name under which the results file of a job is saved by
+// those who download it.
+func ResultsFileName(job *Job) string { return job.ID + "-results.json" }

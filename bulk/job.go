@@ -1,0 +1,128 @@
+package bulk
+
+import "time"
+
+// A JobStatus is where a job stands: pending, then processing, then one of the
+// three that end it.
+type JobStatus string
+
+// The statuses of a job.
+const (
+	JobPending    JobStatus = "pending"
+	JobProcessing JobStatus = "processing"
+	JobCompleted  JobStatus = "completed" // every row was reached; rows may have failed
+	JobFailed     JobStatus = "failed"    // the system failed; Job.Error says how
+	JobCancelled  JobStatus = "cancelled" // stopped by Cancel; no row is written any more
+)
+
+// Ended reports whether a job of this status never changes again.
+func (s JobStatus) Ended() bool {
+	return s == JobCompleted || s == JobFailed || s == JobCancelled
+}
+
+// JobTypeUserImport is the [Job.Type] of imports, the only type there is.
+const JobTypeUserImport = "user_import"
+
+// A Job is the record of an asynchronous import, and its entry in the
+// [JobQueue]. A queue may keep it as one JSON document beside the fields that it
+// searches by.
+type Job struct {
+	// What the importer sets. It never changes.
+
+	ID           string    `json:"id"` // "job_" and a UUIDv7: ids sort by time
+	Tenant       string    `json:"tenant"`
+	Type         string    `json:"type"`
+	CreatedBy    string    `json:"createdBy"`
+	Options      Options   `json:"options"`
+	TotalRecords int       `json:"totalRecords"`
+	CreatedAt    time.Time `json:"createdAt"` // UTC, whole milliseconds
+	ExpiresAt    time.Time `json:"expiresAt"` // from then on the job does not exist
+	// Payload is the key of the blob with the rows.
+	Payload string `json:"payload"`
+	// SegmentRows is how many rows a segment of the results has. It is part of
+	// the job, so that workers of different settings agree on it.
+	SegmentRows int `json:"segmentRows"`
+
+	// What the queue sets.
+
+	Status      JobStatus `json:"status"`
+	StartedAt   time.Time `json:"startedAt,omitzero"`   // the first claim
+	UpdatedAt   time.Time `json:"updatedAt"`            // the last change of any kind
+	CompletedAt time.Time `json:"completedAt,omitzero"` // when the job ended
+	// CancelRequested asks the worker to stop.
+	CancelRequested bool `json:"cancelRequested,omitempty"`
+	// Token is the fencing token: 0 at first, one more with every claim.
+	Token int64 `json:"token"`
+	// LeaseUntil is when the lease ends by itself; zero if nobody holds one.
+	LeaseUntil time.Time `json:"leaseUntil,omitzero"`
+	// NotBefore is when the job may be claimed again after a failed attempt.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Attempts is the number of claims since progress was last saved.
+	Attempts int `json:"attempts"`
+	// Worker is the name of the worker of the last claim, for people.
+	Worker string `json:"worker,omitempty"`
+
+	// What the worker sets by JobQueue.Save.
+
+	Progress Progress `json:"progress"`
+	// Results is the key of the blob with the results file, "" if there is none.
+	Results string `json:"results,omitempty"`
+	// Error is why a failed job failed.
+	Error *JobError `json:"error,omitempty"`
+}
+
+// A JobError is the system error that a job failed with.
+type JobError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// The codes of job errors.
+const (
+	JobErrorUnavailable = "UNAVAILABLE"    // a backend stayed down or throttled
+	JobErrorInternal    = "INTERNAL_ERROR" // a fault of ours or of a backend; the log has the cause
+	JobErrorAttempts    = "TOO_MANY_ATTEMPTS"
+)
+
+// Progress is the checkpoint of a job: what is durable and need not be done
+// again. Queues keep it as it is.
+type Progress struct {
+	// Rows is how many rows, from the first, have durable results.
+	Rows int `json:"rows"`
+	// Summary counts these rows. NotProcessed is 0 here.
+	Summary Summary `json:"summary"`
+	// Spans says which claim wrote which segments of the results.
+	Spans []Span `json:"spans,omitempty"`
+	// Partial is the key of the blob with the results of the rows behind the
+	// last whole segment, "" if Rows is a whole number of segments.
+	Partial string `json:"partial,omitempty"`
+	// Mailed is how many rows, from the first, need no welcome email any more.
+	Mailed int `json:"mailed,omitempty"`
+	// MailFailed has the rows of the segment of Mailed whose email failed.
+	MailFailed []int `json:"mailFailed,omitempty"`
+	// MailSpans says which claim wrote which segments of the results that have
+	// the outcomes of their emails.
+	MailSpans []Span `json:"mailSpans,omitempty"`
+}
+
+// A Span is a run of segments, up to but without Until, that a claim wrote. It
+// starts where the span before it ends.
+type Span struct {
+	Token int64 `json:"token"`
+	Until int   `json:"until"`
+}
+
+// Summary counts all rows of the job: those not reached are NotProcessed.
+func (j Job) Summary() Summary {
+	s := j.Progress.Summary
+	s.NotProcessed = j.TotalRecords - s.Processed()
+	return s
+}
+
+// Percent is the share of rows that were processed, 0 to 100, rounded down.
+func (j Job) Percent() int {
+	if j.TotalRecords == 0 {
+		return 0
+	}
+	return j.Progress.Summary.Processed() * 100 / j.TotalRecords
+}

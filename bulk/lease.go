@@ -1,0 +1,96 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// A lease is a worker's right to a job while it works. It renews itself, cancels
+// the work before it would end, and learns on the way that the job is to be
+// cancelled.
+type lease struct {
+	jobs  guardedJobs
+	id    string
+	token int64
+	lasts time.Duration
+	poll  time.Duration
+
+	// lost ends the work, with the reason.
+	lost context.CancelCauseFunc
+	// cancelled is called once the job is to be cancelled, maybe several times.
+	cancelled func()
+
+	mu    sync.Mutex
+	until time.Time // when the lease ends, by our own clock, counted from before the call that renewed it
+	timer *time.Timer
+}
+
+// errLeaseEnded is why work stops whose lease could not be renewed in time.
+var errLeaseEnded = errors.New("bulk: the lease could not be renewed in time")
+
+// margin is the part of a lease that is kept for stopping before it ends.
+func (l *lease) margin() time.Duration { return l.lasts / 6 }
+
+// keep renews the lease until ctx ends. asked is when the claim was sent.
+func (l *lease) keep(ctx context.Context, asked time.Time) {
+	l.renewed(asked)
+	defer l.timer.Stop()
+	renew := time.NewTicker(l.lasts / 3)
+	defer renew.Stop()
+	ask := time.NewTicker(l.poll)
+	defer ask.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-renew.C:
+			// A failed renewal is tried again by the next tick; the timer sees to
+			// the end.
+			l.save(ctx, JobChange{Lease: l.lasts})
+		case <-ask.C:
+			job, err := l.jobs.Get(ctx, l.id)
+			switch {
+			case errors.Is(err, ErrJobNotFound), err == nil && job.Token != l.token:
+				l.lost(ErrLeaseLost)
+			case err == nil && job.CancelRequested:
+				l.cancelled()
+			}
+		}
+	}
+}
+
+// renewed notes that the lease was renewed by a call that was sent at that time.
+func (l *lease) renewed(asked time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := asked.Add(l.lasts)
+	if !until.After(l.until) {
+		return
+	}
+	l.until = until
+	left := time.Until(until) - l.margin()
+	if l.timer == nil {
+		l.timer = time.AfterFunc(left, func() { l.lost(errLeaseEnded) })
+	} else {
+		l.timer.Reset(left)
+	}
+}
+
+// save saves a change once. It renews the lease if the change does.
+func (l *lease) save(ctx context.Context, change JobChange) error {
+	asked := time.Now()
+	job, err := l.jobs.Save(ctx, l.id, l.token, change)
+	switch {
+	case change.Lease == 0: // the last call of the work
+	case errors.Is(err, ErrLeaseLost):
+		l.lost(ErrLeaseLost)
+	case err == nil:
+		l.renewed(asked)
+		if job.CancelRequested {
+			l.cancelled()
+		}
+	}
+	return err
+}

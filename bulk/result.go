@@ -1,0 +1,133 @@
+package bulk
+
+// A Status is what became of a row.
+type Status string
+
+// The statuses of a row.
+const (
+	StatusCreated      Status = "created"      // the user is new
+	StatusUpdated      Status = "updated"      // the user existed and was changed
+	StatusUnchanged    Status = "unchanged"    // the user is as the row wants it; nothing was written
+	StatusSkipped      Status = "skipped"      // the user exists and [Options.SkipDuplicates] is set
+	StatusFailed       Status = "failed"       // nothing was written; the result has the errors
+	StatusNotProcessed Status = "notProcessed" // the job ended before it reached the row
+)
+
+// A Code says what is wrong with a row. Codes are part of the wire format.
+type Code string
+
+// The codes of row errors.
+const (
+	CodeInvalidUser         Code = "INVALID_USER"          // the row is not a JSON object, or cannot be read in its format
+	CodeMissingIdentifier   Code = "MISSING_IDENTIFIER"    // neither userId nor email is there and not empty
+	CodeInvalidUserID       Code = "INVALID_USER_ID"       // not a string of 1 to 256 characters without control characters
+	CodeInvalidEmail        Code = "INVALID_EMAIL"         // not an address, see [ValidEmail]
+	CodeInvalidCustomFields Code = "INVALID_CUSTOM_FIELDS" // not an object, or a field breaks a limit of [Fields]
+	CodeInvalidMetadata     Code = "INVALID_METADATA"      // likewise
+	CodeUnknownField        Code = "UNKNOWN_FIELD"         // a key that would be lost in silence
+	CodeDuplicateKey        Code = "DUPLICATE_KEY"         // a key twice in one object
+	CodeUserTooLarge        Code = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
+	CodeUserExists          Code = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
+	CodeEmailTaken          Code = "EMAIL_TAKEN"           // the email belongs to another user
+	CodeStoreError          Code = "STORE_ERROR"           // the store failed, all retries included
+)
+
+// A RowError is one thing that is wrong with a row.
+type RowError struct {
+	Code Code `json:"code"`
+	// Field is the field at fault, with dots for nested ones, if there is one.
+	Field string `json:"field,omitempty"`
+	// Message is for people. It says what is wrong and where, and holds nothing
+	// of a backend's own error text.
+	Message string `json:"message"`
+	// Retryable is set where the same row may succeed later as it is.
+	Retryable bool `json:"retryable,omitempty"`
+}
+
+// WelcomeStatus says what became of a created user's welcome email.
+type WelcomeStatus string
+
+// What became of a welcome email.
+const (
+	WelcomeSent   WelcomeStatus = "sent"   // the mailer took it
+	WelcomeFailed WelcomeStatus = "failed" // the mailer refused it, or could not be reached
+)
+
+// A RowResult is what became of one row. An import has exactly one for each row,
+// in order.
+type RowResult struct {
+	// Index is the row's place in the request, from 0.
+	Index int `json:"index"`
+	// Line is the line of the row in the text that it was sent in, from 1, or 0
+	// where the format has no lines.
+	Line int `json:"line,omitempty"`
+	// UserID is the id that the row gave, or else the id of the user that was
+	// found or created.
+	UserID string `json:"userId,omitempty"`
+	// Email is the email that the row gave.
+	Email  string `json:"email,omitempty"`
+	Status Status `json:"status"`
+	// Errors says why the row failed. A row that breaks several rules has
+	// several, at most 100.
+	Errors []RowError `json:"errors,omitempty"`
+	// WelcomeEmail is set on created rows with an email if the request asked for
+	// welcome emails.
+	WelcomeEmail WelcomeStatus `json:"welcomeEmail,omitempty"`
+}
+
+// A Summary counts the rows of an import by status. Its numbers always add up to
+// the number of rows.
+type Summary struct {
+	Created      int `json:"created"`
+	Updated      int `json:"updated"`
+	Unchanged    int `json:"unchanged"`
+	Skipped      int `json:"skipped"`
+	Failed       int `json:"failed"`
+	NotProcessed int `json:"notProcessed"`
+}
+
+// Processed returns the number of rows that were reached.
+func (s Summary) Processed() int {
+	return s.Created + s.Updated + s.Unchanged + s.Skipped + s.Failed
+}
+
+// Total returns the number of rows.
+func (s Summary) Total() int { return s.Processed() + s.NotProcessed }
+
+// add counts one row of a status.
+func (s *Summary) add(status Status) { s.count(status, 1) }
+
+// count counts n rows of a status.
+func (s *Summary) count(status Status, n int) {
+	switch status {
+	case StatusCreated:
+		s.Created += n
+	case StatusUpdated:
+		s.Updated += n
+	case StatusUnchanged:
+		s.Unchanged += n
+	case StatusSkipped:
+		s.Skipped += n
+	case StatusFailed:
+		s.Failed += n
+	case StatusNotProcessed:
+		s.NotProcessed += n
+	}
+}
+
+// merge adds the counts of t.
+func (s *Summary) merge(t Summary) {
+	s.Created += t.Created
+	s.Updated += t.Updated
+	s.Unchanged += t.Unchanged
+	s.Skipped += t.Skipped
+	s.Failed += t.Failed
+	s.NotProcessed += t.NotProcessed
+}
+
+// A Report is the outcome of a synchronous import.
+type Report struct {
+	Summary Summary
+	// Results has one result for each row, in order.
+	Results []RowResult
+}

@@ -1,0 +1,128 @@
+package bulk
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// A Row is one row of a request as it was sent, not yet validated: what is wrong
+// with it becomes its [RowResult] and never stops the other rows.
+type Row struct {
+	// JSON is the row as one JSON value of valid syntax and valid UTF-8. Any
+	// value is allowed here; one that is not a user fails in its result.
+	JSON []byte
+	// Line is the line of the row in the text that it was sent in, from 1, or 0
+	// where the format has no lines.
+	Line int
+	// Errors are what the reader of the row's format found wrong with it, beyond
+	// what validation of JSON finds. A row that has any fails.
+	Errors []RowError
+}
+
+// A RowReader yields the rows of a request one after the other.
+type RowReader interface {
+	// Next returns the next row, or io.EOF after the last. The row's JSON is
+	// valid until the next call. Any other error refuses the whole request:
+	// [*RequestError] says why to the caller of an API.
+	Next() (Row, error)
+}
+
+// A RowReadCloser is a [RowReader] to be closed after use.
+type RowReadCloser interface {
+	RowReader
+	io.Closer
+}
+
+// Users returns a reader of rows that name these users, for programs that have
+// them as Go values. The slice is read as rows are asked for.
+func Users(users ...User) RowReader { return &userReader{users: users} }
+
+type userReader struct{ users []User }
+
+func (r *userReader) Next() (Row, error) {
+	if len(r.users) == 0 {
+		return Row{}, io.EOF
+	}
+	text, err := json.Marshal(r.users[0])
+	if err != nil {
+		return Row{}, fmt.Errorf("bulk: encode user: %w", err)
+	}
+	r.users = r.users[1:]
+	return Row{JSON: text}, nil
+}
+
+// readRows reads up to limit rows and keeps them. It reports whether they ended
+// before the limit.
+func readRows(in RowReader, limit int) (rows []Row, ended bool, err error) {
+	for len(rows) < limit {
+		row, err := in.Next()
+		if err == io.EOF {
+			return rows, true, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		row.JSON = bytes.Clone(row.JSON) // it is valid until the next row only
+		rows = append(rows, row)
+	}
+	return rows, false, nil
+}
+
+// A rowList yields rows that are in memory.
+type rowList struct{ rows []Row }
+
+func (l *rowList) Next() (Row, error) {
+	if len(l.rows) == 0 {
+		return Row{}, io.EOF
+	}
+	row := l.rows[0]
+	l.rows = l.rows[1:]
+	return row, nil
+}
+
+// A limitedReader yields first some rows that were read before, then the others.
+// If there are more than limit it counts them all and refuses the request.
+type limitedReader struct {
+	rows  RowReader
+	first []Row
+	limit int
+	count int
+}
+
+func (l *limitedReader) Next() (Row, error) {
+	row, err := l.next()
+	if err != nil {
+		return Row{}, err
+	}
+	if l.count < l.limit {
+		l.count++
+		return row, nil
+	}
+	count := l.count
+	for ; err == nil; _, err = l.next() {
+		count++
+	}
+	if err != io.EOF {
+		return Row{}, err
+	}
+	return Row{}, &RequestError{
+		Code:    CodeTooManyUsers,
+		Message: fmt.Sprintf("request has %d users; the limit is %d", count, l.limit),
+		Details: map[string]any{"count": count, "limit": l.limit},
+	}
+}
+
+func (l *limitedReader) next() (Row, error) {
+	if len(l.first) > 0 {
+		row := l.first[0]
+		l.first = l.first[1:]
+		return row, nil
+	}
+	return l.rows.Next()
+}
+
+func errEmpty() error {
+	return &RequestError{Code: CodeEmptyUsers, Message: "users is empty; a request has at least one user"}
+}

@@ -1,0 +1,189 @@
+package bulk
+
+import (
+	"fmt"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+
+	"github.com/bulkops/bulkops/internal/canon"
+)
+
+// maxRowErrors bounds the errors of one row, so that a hostile row does not
+// answer with many times its own size.
+const maxRowErrors = 100
+
+// A plan is a row that was read and validated: what it wants of a user, or why
+// it fails.
+type plan struct {
+	index, line int
+	// User has the id and email that the row gives, and its fields as a patch.
+	User
+	errors []RowError
+}
+
+var rowRules = newRowRules()
+
+func newRowRules() *validator.Validate {
+	v := validator.New()
+	// Nothing that validator brings says "no control characters" of Unicode.
+	err := v.RegisterValidation("nocontrol", func(field validator.FieldLevel) bool {
+		return !hasControl(field.Field().String())
+	})
+	if err != nil {
+		panic(err) // only for a bad tag
+	}
+	return v
+}
+
+// userIDRule counts code points, as validator does for strings.
+var userIDRule = fmt.Sprintf("min=1,max=%d,nocontrol", MaxUserID)
+
+func hasControl(s string) bool {
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// readRow reads and validates the row of that index.
+func readRow(index int, row Row) *plan {
+	p := &plan{index: index, line: row.Line, errors: row.Errors[:len(row.Errors):len(row.Errors)]}
+	if len(row.JSON) > 0 {
+		p.read(row.JSON)
+	} else if len(p.errors) == 0 {
+		p.fail(CodeInvalidUser, "", "the row is empty")
+	}
+	return p
+}
+
+func (p *plan) fail(code Code, field, message string) {
+	if len(p.errors) < maxRowErrors {
+		p.errors = append(p.errors, RowError{Code: code, Field: field, Message: message})
+	}
+}
+
+// The keys of a row.
+const (
+	keyUserID       = "userId"
+	keyEmail        = "email"
+	keyCustomFields = "customFields"
+	keyMetadata     = "metadata"
+)
+
+func (p *plan) read(row jsontext.Value) {
+	if row.Kind() != '{' {
+		p.fail(CodeInvalidUser, "", "the row is not a JSON object but "+kindName(row))
+		return
+	}
+	var (
+		seen    = make(map[string]bool, 4)
+		hasID   bool
+		hasMail bool
+	)
+	s := canon.Scan(row)
+	for {
+		quoted, value, ok := s.Next()
+		if !ok {
+			break
+		}
+		name := canon.Unquote(quoted)
+		if seen[name] {
+			p.fail(CodeDuplicateKey, clip(name), fmt.Sprintf("key %q stands twice in the row", clip(name)))
+			continue
+		}
+		seen[name] = true
+		null := canon.IsNull(value)
+		switch name {
+		case keyUserID:
+			hasID = !null && string(value) != `""`
+			p.ID = p.userID(value, null)
+		case keyEmail:
+			hasMail = !null && string(value) != `""`
+			p.Email = p.email(value, null)
+		case keyCustomFields:
+			p.CustomFields = p.fields(keyCustomFields, value, null, CodeInvalidCustomFields)
+		case keyMetadata:
+			p.Metadata = p.fields(keyMetadata, value, null, CodeInvalidMetadata)
+		default:
+			p.fail(CodeUnknownField, clip(name), fmt.Sprintf("key %q is not a field of a user", clip(name)))
+		}
+	}
+	if !hasID && !hasMail {
+		p.fail(CodeMissingIdentifier, "", "the row needs a userId or an email")
+	}
+	if len(p.errors) == 0 && p.Size() > MaxUser {
+		p.tooLarge()
+	}
+}
+
+func (p *plan) tooLarge() {
+	p.fail(CodeUserTooLarge, "", userTooLarge().Message)
+}
+
+func (p *plan) userID(value []byte, null bool) string {
+	if null {
+		return ""
+	}
+	if value[0] == '"' {
+		id := canon.Unquote(value)
+		if rowRules.Var(id, userIDRule) == nil {
+			return id
+		}
+	}
+	p.fail(CodeInvalidUserID, keyUserID,
+		fmt.Sprintf("userId must be a string of 1 to %d characters without control characters", MaxUserID))
+	return p.echo(value, MaxUserID)
+}
+
+func (p *plan) email(value []byte, null bool) string {
+	if null {
+		return ""
+	}
+	if value[0] == '"' {
+		email := canon.Unquote(value)
+		if ValidEmail(email) {
+			return email
+		}
+	}
+	p.fail(CodeInvalidEmail, keyEmail,
+		fmt.Sprintf("email must be an address like name@example.com without spaces, at most %d characters", MaxEmail))
+	return p.echo(value, MaxEmail)
+}
+
+// echo returns an identifier that failed validation as the result shows it: as
+// it was sent, or not at all where it is no string or very long.
+func (p *plan) echo(value []byte, most int) string {
+	if value[0] != '"' || len(value) > 4*most {
+		return ""
+	}
+	return canon.Unquote(value)
+}
+
+func (p *plan) fields(name string, value jsontext.Value, null bool, code Code) Fields {
+	if null {
+		return Fields{}
+	}
+	if value.Kind() != '{' {
+		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, kindName(value)))
+		return Fields{}
+	}
+	fields, problems := fieldsOf(value)
+	for _, problem := range problems {
+		path := name + "." + clip(problem.Path)
+		c := code
+		if problem.Kind == canon.DuplicateName {
+			c = CodeDuplicateKey
+		}
+		p.fail(c, path, fmt.Sprintf("%s: %s", path, problemText(problem.Kind)))
+	}
+	return fields
+}
+
+// result starts the result of the row.
+func (p *plan) result(status Status) RowResult {
+	return RowResult{Index: p.index, Line: p.line, UserID: p.ID, Email: p.Email, Status: status}
+}

@@ -1,0 +1,50 @@
+package awstest_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bulkops/bulkops/internal/awstest"
+)
+
+func TestNameFitsTablesAndBuckets(t *testing.T) {
+	// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
+	valid := regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+	seen := map[string]bool{}
+	for _, test := range []string{"plain", "With/Ünusual#00 characters_", strings.Repeat("long", 40), "-"} {
+		t.Run(test, func(t *testing.T) {
+			for range 2 {
+				name := awstest.Name(t)
+				if !valid.MatchString(name) {
+					t.Errorf("%q is not a valid name", name)
+				}
+				if seen[name] {
+					t.Errorf("%q was returned before", name)
+				}
+				seen[name] = true
+			}
+		})
+	}
+}
+
+func TestMissingServerSkipsOrFails(t *testing.T) {
+	for _, variable := range []string{awstest.EnvDynamoDBLocal, awstest.EnvDynoxide, awstest.EnvS3} {
+		t.Setenv(variable, "")
+	}
+	for require, want := range map[string]string{"": "skip", "1": "fatal"} {
+		t.Setenv(awstest.EnvRequire, require)
+		for variable, server := range map[string]func(testing.TB) awstest.Server{
+			awstest.EnvDynamoDBLocal: awstest.DynamoDBLocal,
+			awstest.EnvDynoxide:      awstest.Dynoxide,
+			awstest.EnvS3:            awstest.S3,
+		} {
+			tb := &recorder{TB: t}
+			tb.run(func() { server(tb) })
+			if tb.ended != want || !strings.Contains(tb.reason, variable+" is not set") {
+				t.Errorf("with %s=%q and without %s the test ended with %q: %q",
+					awstest.EnvRequire, require, variable, tb.ended, tb.reason)
+			}
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package canon
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Kind says which rule a [Problem] is about.
+type Kind int
+
+// The rules that a value may break.
+const (
+	DuplicateName Kind = iota + 1 // a name stands twice in one object
+	TooDeep                       // containers nest deeper than Limits.Depth
+	NameLength                    // a name is empty or longer than Limits.NameLength
+	NumberRange                   // a number has too many digits or is out of range
+)
+
+// A Problem is one place in a value that breaks a rule.
+type Problem struct {
+	Kind Kind
+	// Path names the place from the object's own members down, with dots
+	// between names and [n] for the elements of arrays.
+	Path string
+}
+
+// Limits are the bounds of a value.
+type Limits struct {
+	Depth      int // levels of containers, the outermost one counted
+	NameLength int // Unicode code points of a member's name
+}
+
+// maxProblems bounds what one value can report, so that a hostile value does
+// not answer with more text than it has itself.
+const maxProblems = 100
+
+// Value appends the canonical form of the JSON value text to dst. Where the
+// value breaks a rule it says so in the problems, the first 100 of them; the
+// text it then appends is not to be used.
+func Value(dst, text []byte, limits Limits) ([]byte, []Problem) {
+	w := walker{src: text, dst: dst, limits: limits}
+	w.pos = skipSpace(text, 0)
+	w.value(0)
+	return w.dst, w.problems
+}
+
+// String appends the canonical form of a quoted JSON string.
+func String(dst, quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return append(dst, quoted...)
+	}
+	// Neither call can fail on what a parser has accepted.
+	plain, _ := jsontext.AppendUnquote(nil, quoted)
+	dst, _ = jsontext.AppendQuote(dst, plain)
+	return dst
+}
+
+// Unquote returns what a quoted JSON string means.
+func Unquote(quoted []byte) string {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	plain, _ := jsontext.AppendUnquote(nil, quoted)
+	return string(plain)
+}
+
+type walker struct {
+	src, dst []byte
+	pos      int
+	limits   Limits
+	path     []step
+	members  []member // a stack: each object in progress owns its tail
+	problems []Problem
+}
+
+// step is one step of the path to the current value: a quoted name, or an index
+// where name is nil.
+type step struct {
+	name  []byte
+	index int
+}
+
+// member is where a member of an object stands in dst: its quoted name from
+// start to name, its value up to end.
+type member struct{ start, name, end int }
+
+func (w *walker) report(kind Kind) {
+	if len(w.problems) >= maxProblems {
+		return
+	}
+	var path strings.Builder
+	for _, s := range w.path {
+		if s.name == nil {
+			fmt.Fprintf(&path, "[%d]", s.index)
+			continue
+		}
+		if path.Len() > 0 {
+			path.WriteByte('.')
+		}
+		path.WriteString(Unquote(s.name))
+	}
+	w.problems = append(w.problems, Problem{Kind: kind, Path: path.String()})
+}
+
+func (w *walker) value(depth int) {
+	switch c := w.src[w.pos]; c {
+	case '"':
+		end := stringEnd(w.src, w.pos)
+		w.dst = String(w.dst, w.src[w.pos:end])
+		w.pos = end
+	case '{', '[':
+		if depth == w.limits.Depth {
+			w.report(TooDeep)
+			w.pos = valueEnd(w.src, w.pos) // nothing below it is looked at
+			return
+		}
+		if c == '{' {
+			w.object(depth + 1)
+		} else {
+			w.array(depth + 1)
+		}
+	case 't', 'f', 'n':
+		end := valueEnd(w.src, w.pos)
+		w.dst = append(w.dst, w.src[w.pos:end]...)
+		w.pos = end
+	default:
+		end := valueEnd(w.src, w.pos)
+		dst, ok := Number(w.dst, w.src[w.pos:end])
+		if !ok {
+			w.report(NumberRange)
+		}
+		w.dst = dst
+		w.pos = end
+	}
+}
+
+func (w *walker) array(depth int) {
+	w.dst = append(w.dst, '[')
+	w.pos = skipSpace(w.src, w.pos+1)
+	for i := 0; w.src[w.pos] != ']'; i++ {
+		if i > 0 {
+			w.dst = append(w.dst, ',')
+			w.pos = skipSpace(w.src, w.pos+1) // past the comma
+		}
+		w.path = append(w.path, step{index: i})
+		w.value(depth)
+		w.path = w.path[:len(w.path)-1]
+		w.pos = skipSpace(w.src, w.pos)
+	}
+	w.dst = append(w.dst, ']')
+	w.pos++
+}
+
+func (w *walker) object(depth int) {
+	base := len(w.members)
+	sorted := true
+	w.dst = append(w.dst, '{')
+	open := len(w.dst)
+	w.pos = skipSpace(w.src, w.pos+1)
+	for w.src[w.pos] != '}' {
+		if len(w.members) > base {
+			w.dst = append(w.dst, ',')
+			w.pos = skipSpace(w.src, w.pos+1) // past the comma
+		}
+		end := stringEnd(w.src, w.pos)
+		name := w.src[w.pos:end]
+		m := member{start: len(w.dst)}
+		w.dst = String(w.dst, name)
+		m.name = len(w.dst)
+
+		w.path = append(w.path, step{name: name})
+		if n := nameLength(w.dst[m.start:m.name]); n < 1 || n > w.limits.NameLength {
+			w.report(NameLength)
+		}
+		w.dst = append(w.dst, ':')
+		w.pos = skipSpace(w.src, skipSpace(w.src, end)+1) // past the colon
+		w.value(depth)
+		w.path = w.path[:len(w.path)-1]
+
+		m.end = len(w.dst)
+		if n := len(w.members); n > base && bytes.Compare(w.name(w.members[n-1]), w.name(m)) >= 0 {
+			sorted = false
+		}
+		w.members = append(w.members, m)
+		w.pos = skipSpace(w.src, w.pos)
+	}
+	w.pos++
+	if !sorted {
+		w.sort(w.members[base:], open)
+	}
+	w.members = w.members[:base]
+	w.dst = append(w.dst, '}')
+}
+
+func (w *walker) name(m member) []byte { return w.dst[m.start:m.name] }
+
+// sort puts the members, which stand in dst from open to its end, in the order
+// of their names and reports the names that stand twice.
+func (w *walker) sort(members []member, open int) {
+	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(w.name(a), w.name(b)) })
+	ordered := make([]byte, 0, len(w.dst)-open)
+	for i, m := range members {
+		if i > 0 {
+			ordered = append(ordered, ',')
+			// One report a name, however often it is repeated.
+			if bytes.Equal(w.name(members[i-1]), w.name(m)) &&
+				(i < 2 || !bytes.Equal(w.name(members[i-2]), w.name(m))) {
+				w.path = append(w.path, step{name: w.name(m)})
+				w.report(DuplicateName)
+				w.path = w.path[:len(w.path)-1]
+			}
+		}
+		ordered = append(ordered, w.dst[m.start:m.end]...)
+	}
+	copy(w.dst[open:], ordered)
+}
+
+// nameLength counts the code points of a name in canonical quotes.
+func nameLength(quoted []byte) int {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return utf8.RuneCount(quoted) - 2
+	}
+	return utf8.RuneCountInString(Unquote(quoted))
+}

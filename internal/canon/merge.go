@@ -1,0 +1,130 @@
+package canon
+
+import (
+	"bytes"
+)
+
+// IsNull reports whether a value is the literal null.
+func IsNull(value []byte) bool { return len(value) == 4 && value[0] == 'n' }
+
+// Merge appends base with patch laid over it, member by member: a member of
+// patch replaces the one of base, null removes it. Both are canonical objects,
+// and so is what is appended.
+func Merge(dst, base, patch []byte) []byte {
+	dst = append(dst, '{')
+	empty := true
+	join(base, patch, func(name, old, new []byte) {
+		value := new
+		if value == nil {
+			value = old
+		} else if IsNull(value) {
+			return
+		}
+		dst = appendMember(dst, name, value, &empty)
+	})
+	return append(dst, '}')
+}
+
+// Diff appends the members of patch that would change base. It appends {} if
+// none would.
+func Diff(dst, base, patch []byte) []byte {
+	dst = append(dst, '{')
+	empty := true
+	join(base, patch, func(name, old, new []byte) {
+		if new == nil || bytes.Equal(old, new) || old == nil && IsNull(new) {
+			return
+		}
+		dst = appendMember(dst, name, new, &empty)
+	})
+	return append(dst, '}')
+}
+
+func appendMember(dst, name, value []byte, empty *bool) []byte {
+	if !*empty {
+		dst = append(dst, ',')
+	}
+	*empty = false
+	dst = append(dst, name...)
+	dst = append(dst, ':')
+	return append(dst, value...)
+}
+
+// join walks two canonical objects in the order of their names. A value is nil
+// where its object lacks the name.
+func join(a, b []byte, each func(name, inA, inB []byte)) {
+	sa, sb := Scan(a), Scan(b)
+	nameA, valueA, okA := sa.Next()
+	nameB, valueB, okB := sb.Next()
+	for okA || okB {
+		order := 0
+		switch {
+		case !okA:
+			order = 1
+		case !okB:
+			order = -1
+		default:
+			order = bytes.Compare(nameA, nameB)
+		}
+		switch {
+		case order < 0:
+			each(nameA, valueA, nil)
+			nameA, valueA, okA = sa.Next()
+		case order > 0:
+			each(nameB, nil, valueB)
+			nameB, valueB, okB = sb.Next()
+		default:
+			each(nameA, valueA, valueB)
+			nameA, valueA, okA = sa.Next()
+			nameB, valueB, okB = sb.Next()
+		}
+	}
+}
+
+// Size returns how many bytes DynamoDB counts for a canonical value: strings
+// and names by their UTF-8 length, numbers by their digits, one byte for a
+// literal, and 3 bytes plus one an element for a map or list. Source: DynamoDB
+// developer guide, "Item sizes and formats".
+func Size(text []byte) int {
+	size := 0
+	for i := 0; i < len(text); {
+		switch c := text[i]; c {
+		case '"':
+			end := stringEnd(text, i)
+			size += stringSize(text[i:end])
+			i = end
+		case '{', '[':
+			size += 3
+			if text[i+1] != '}' && text[i+1] != ']' {
+				size++ // its first element; the others are counted at their commas
+			}
+			i++
+		case ',':
+			size++
+			i++
+		case '}', ']', ':':
+			i++
+		case 't', 'f', 'n':
+			size++
+			i = valueEnd(text, i)
+		default:
+			end := valueEnd(text, i)
+			size += numberSize(text[i:end])
+			i = end
+		}
+	}
+	return size
+}
+
+func stringSize(quoted []byte) int {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return len(quoted) - 2
+	}
+	return len(Unquote(quoted))
+}
+
+// numberSize is one byte for two digits, one for the exponent and one for the
+// sign. Canonical text never has fewer digits than are significant, so this
+// does not fall short of what DynamoDB counts.
+func numberSize(text []byte) int {
+	return len(text)/2 + 3
+}

