@@ -172,9 +172,9 @@ func (a *attempt) restore(ctx context.Context) error {
 	if p.Partial == "" {
 		return nil
 	}
-	r, err := a.blobs.Get(ctx, p.Partial)
+	r, err := a.blobs.open(ctx, jobBackoff, p.Partial)
 	if err != nil {
-		return fmt.Errorf("bulk: get %s: %w", p.Partial, err)
+		return err
 	}
 	defer r.Close()
 	return readResults(r, func(result RowResult) error {

@@ -16,9 +16,10 @@ const resultsType = "application/json"
 // the worker has beyond them, and for the rows that were not reached from the
 // payload.
 type resultsFile struct {
-	ctx   context.Context
-	blobs guardedBlobs
-	job   *Job
+	ctx     context.Context
+	backoff backoff
+	blobs   guardedBlobs
+	job     *Job
 
 	// rest has results that are in no blob yet, by segment number. May be nil.
 	rest map[int]*segment
@@ -64,7 +65,7 @@ func putResults(ctx context.Context, b backoff, blobs guardedBlobs, job *Job, st
 	key := resultsKey(job, job.Token)
 	summary := resultsSummary(job, rest)
 	err := b.retry(ctx, func() error {
-		f := &resultsFile{ctx: ctx, blobs: blobs, job: job, rest: rest}
+		f := &resultsFile{ctx: ctx, backoff: b, blobs: blobs, job: job, rest: rest}
 		f.head = resultsHead{JobID: job.ID, Status: status, TotalRecords: job.TotalRecords, Summary: summary}
 		defer f.close()
 		return putOnce(ctx, blobs, key, f, resultsType)
@@ -174,9 +175,9 @@ func (f *resultsFile) append(r *RowResult) {
 
 // copyBlob appends the lines of a segment's blob.
 func (f *resultsFile) copyBlob(key string) error {
-	r, err := f.blobs.Get(f.ctx, key)
+	r, err := f.blobs.open(f.ctx, f.backoff, key)
 	if err != nil {
-		return fmt.Errorf("bulk: get %s: %w", key, err)
+		return err
 	}
 	defer r.Close()
 	lines := newPayloadReader(r)
@@ -196,9 +197,9 @@ func (f *resultsFile) copyBlob(key string) error {
 // unreached appends the result of a row that was not reached.
 func (f *resultsFile) unreached(row int) error {
 	if f.rows == nil {
-		r, err := f.blobs.Get(f.ctx, f.job.Payload)
+		r, err := f.blobs.open(f.ctx, f.backoff, f.job.Payload)
 		if err != nil {
-			return fmt.Errorf("bulk: get %s: %w", f.job.Payload, err)
+			return err
 		}
 		f.payload = r
 		f.rows = newPayloadReader(r)

@@ -76,6 +76,18 @@ func (b guardedBlobs) Delete(ctx context.Context, key string) (err error) {
 	return b.BlobStore.Delete(ctx, key)
 }
 
+// open opens a blob, with retries.
+func (b guardedBlobs) open(ctx context.Context, patience backoff, key string) (r io.ReadCloser, err error) {
+	err = patience.retry(ctx, func() error {
+		r, err = b.Get(ctx, key)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bulk: get %s: %w", key, err)
+	}
+	return r, nil
+}
+
 // sign signs a URL if the store can; it returns "" if it cannot.
 func (b guardedBlobs) sign(ctx context.Context, key string, opts SignOptions) (url string, expires time.Time, err error) {
 	signer, ok := b.BlobStore.(URLSigner)

@@ -302,11 +302,7 @@ func (im *Importer) Results(ctx context.Context, job *Job) (io.ReadCloser, error
 	if !job.Status.Ended() || job.Results == "" {
 		return nil, ErrNoResults
 	}
-	r, err := im.blobs.Get(ctx, job.Results)
-	if err != nil {
-		return nil, fmt.Errorf("bulk: get results of %s: %w", job.ID, err)
-	}
-	return r, nil
+	return im.blobs.open(ctx, syncBackoff, job.Results)
 }
 
 // Rows opens the rows of a job as they were sent, in order. The caller closes

@@ -40,7 +40,7 @@ type order struct {
 // A group is the rows that may name the same user.
 type group struct {
 	ids, emails []string
-	active      int     // rows running or ready or waiting for durability
+	active      int     // rows running or ready
 	queue       []*item // rows behind them, in order
 	past        []markedRow
 	// seen is the number of batches that had been given out when the last row of
@@ -80,7 +80,7 @@ func (o *order) admit(ctx context.Context, number int, items []*item, found []Fo
 		g := o.groupOf(it.plan, found[i])
 		it.group = g
 		switch {
-		case g.active > 0:
+		case g.active > 0 || len(g.queue) > 0:
 			g.queue = append(g.queue, it)
 		case g.seen > number:
 			// A row of the group ended after this one was looked up.
@@ -161,7 +161,7 @@ func (o *order) join(g, other *group) *group {
 	g.seen = max(g.seen, other.seen)
 	g.last = max(g.last, other.last)
 	g.queue = append(g.queue, other.queue...)
-	slices.SortFunc(g.queue, func(a, b *item) int { return a.plan.index - b.plan.index })
+	slices.SortFunc(g.queue, byIndex)
 	g.past = append(g.past, other.past...)
 	slices.SortFunc(g.past, func(a, b markedRow) int { return a.row - b.row })
 	other.joined = g
@@ -203,18 +203,22 @@ func (o *order) done(it *item, outcome byte) {
 
 // next starts the next row of a group in which none runs.
 func (o *order) next(g *group) {
-	switch {
-	case g.active > 0:
-	case len(g.queue) > 0:
-		it := g.queue[0]
-		g.queue = g.queue[1:]
-		g.active++
-		o.ready = append(o.ready, it)
-	default:
+	if g.active > 0 {
+		return
+	}
+	if len(g.queue) == 0 {
 		g.seen = o.dispatched
 		o.idle = append(o.idle, g)
 		o.retire()
+		return
 	}
+	it := g.queue[0]
+	if it.ordered && it.plan.index > o.durable {
+		return // until setDurable
+	}
+	g.queue = g.queue[1:]
+	g.active++
+	o.ready = append(o.ready, it)
 }
 
 // retire forgets groups that no longer matter: no row of theirs is under way,
@@ -223,7 +227,7 @@ func (o *order) next(g *group) {
 func (o *order) retire() {
 	for len(o.idle) > 0 {
 		g := o.idle[0]
-		if g.active == 0 && g.joined == nil {
+		if g.active == 0 && len(g.queue) == 0 && g.joined == nil {
 			if g.seen > o.admitted || g.last >= o.durable {
 				return
 			}
@@ -240,16 +244,19 @@ func (o *order) retire() {
 	}
 }
 
-// await makes the row run again once all rows before it are durable.
+// await makes the row run again once all rows before it are durable. Until then
+// it stands in the queue of its group again, and not before the others there: if
+// the group was two when the row started, earlier rows may be among them.
 func (o *order) await(it *item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	it.ordered = true
-	if it.plan.index <= o.durable {
-		o.ready = append(o.ready, it)
-	} else {
-		o.waiting = append(o.waiting, it)
-	}
+	g := it.current()
+	g.active--
+	at, _ := slices.BinarySearchFunc(g.queue, it, byIndex)
+	g.queue = slices.Insert(g.queue, at, it)
+	o.waiting = append(o.waiting, it)
+	o.next(g)
 	o.changed.Broadcast()
 }
 
@@ -262,12 +269,15 @@ func (o *order) setDurable(rows int) {
 		if it.plan.index > rows {
 			return false
 		}
-		o.ready = append(o.ready, it)
+		o.next(it.current())
 		return true
 	})
 	o.retire()
 	o.changed.Broadcast()
 }
+
+// byIndex orders items as their rows stand in the request.
+func byIndex(a, b *item) int { return a.plan.index - b.plan.index }
 
 // wake makes everything that waits look around.
 func (o *order) wake() {

@@ -160,9 +160,9 @@ type payload struct {
 
 // openPayload opens the rows of the job from that one on.
 func openPayload(ctx context.Context, blobs guardedBlobs, job *Job, from int) (*payload, error) {
-	r, err := blobs.Get(ctx, job.Payload)
+	r, err := blobs.open(ctx, syncBackoff, job.Payload)
 	if err != nil {
-		return nil, fmt.Errorf("bulk: get %s: %w", job.Payload, err)
+		return nil, err
 	}
 	p := &payload{*newPayloadReader(r), r, job.TotalRecords - from}
 	if err := p.skip(from); err != nil {

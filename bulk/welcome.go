@@ -137,10 +137,9 @@ func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, err
 	a.mu.Lock()
 	token, _ := spanToken(a.job.Progress.Spans, number)
 	a.mu.Unlock()
-	key := segmentKey(a.job, number, token)
-	r, err := a.blobs.Get(ctx, key)
+	r, err := a.blobs.open(ctx, jobBackoff, segmentKey(a.job, number, token))
 	if err != nil {
-		return nil, fmt.Errorf("bulk: get %s: %w", key, err)
+		return nil, err
 	}
 	defer r.Close()
 	rows := make([]RowResult, 0, a.job.SegmentRows)
