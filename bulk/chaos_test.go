@@ -40,10 +40,12 @@ func (c *chaos) call(op func() error) error {
 	}
 	dead := c.dead
 	c.dead = c.dead || dies
-	pause := time.Duration(c.rand.IntN(20)) * time.Millisecond
+	way := time.Duration(c.rand.IntN(15)) * time.Millisecond
+	back := time.Duration(c.rand.IntN(15)) * time.Millisecond
 	c.mu.Unlock()
 
-	time.Sleep(pause)
+	time.Sleep(way)
+	defer time.Sleep(back) // so that answers may be out of date when they arrive
 	switch {
 	case dead, dies && !c.applied:
 		return errDead
