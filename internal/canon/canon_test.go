@@ -1,0 +1,200 @@
+package canon
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var limits = Limits{Depth: 30, NameLength: 255}
+
+func TestValue(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{`{}`, `{}`},
+		{` { } `, `{}`},
+		{`{"b":1,"a":2}`, `{"a":2,"b":1}`},
+		{"{ \"a\" : [ 1 , \t{\"y\":0, \"x\":1}\n, null ] }", `{"a":[1,{"x":1,"y":0},null]}`},
+		{`{"a b":1,"a":2}`, `{"a b":1,"a":2}`}, // the byte order of quoted names
+		{`{"\u0061":"\u00e9\/\u0000\n"}`, `{"a":"é/\u0000\n"}`},
+		{`{"n":[1.0,10e-1,-0,0.0,1E2,0.10,-12.50]}`, `{"n":[1,1,0,0,100,0.1,-12.5]}`},
+		{`[true,false,null,"",[],{}]`, `[true,false,null,"",[],{}]`},
+	} {
+		got, problems := Value(nil, []byte(test.text), limits)
+		assert.Empty(t, problems, test.text)
+		assert.Equal(t, test.want, string(got), test.text)
+	}
+}
+
+func TestValueReportsProblems(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
+	name := func(n int) string { return `{"` + strings.Repeat("é", n) + `":1}` }
+	for _, test := range []struct {
+		text string
+		want []Problem
+	}{
+		{deep(30), nil},
+		{deep(31), []Problem{{TooDeep, strings.TrimSuffix(strings.Repeat("a.", 30), ".")}}},
+		{`{"a":` + strings.Repeat("[", 30) + strings.Repeat("]", 30) + `}`,
+			[]Problem{{TooDeep, "a" + strings.Repeat("[0]", 29)}}},
+		{name(255), nil},
+		{name(256), []Problem{{NameLength, strings.Repeat("é", 256)}}},
+		{`{"":1}`, []Problem{{NameLength, ""}}},
+		{`{"a":1,"b":2,"\u0061":3,"a":4}`, []Problem{{DuplicateName, "a"}}},
+		{`{"x":[{"k":1,"k":1}]}`, []Problem{{DuplicateName, "x[0].k"}}},
+		{`{"x":{"n":[0,1e126]}}`, []Problem{{NumberRange, "x.n[1]"}}},
+	} {
+		_, problems := Value(nil, []byte(test.text), limits)
+		assert.Equal(t, test.want, problems, test.text)
+	}
+	many, problems := Value(nil, []byte("["+strings.Repeat("1e999,", 500)+"0]"), limits)
+	assert.NotEmpty(t, many)
+	assert.Len(t, problems, maxProblems)
+}
+
+func TestNumber(t *testing.T) {
+	nines := strings.Repeat("9", 38)
+	for _, test := range []struct{ text, want string }{
+		{"0", "0"}, {"-0", "0"}, {"0e999999999999", "0"}, {"-0.000", "0"},
+		{"9007199254740993", "9007199254740993"}, {"-9007199254740993", "-9007199254740993"},
+		{nines, nines}, {"-" + nines, "-" + nines}, {nines + "0", "9." + nines[1:] + "e38"},
+		{"0.000001", "0.000001"}, {"0.0000001", "0.0000001"}, {"0.00000001", "1e-8"},
+		{"1e37", "1" + strings.Repeat("0", 37)}, {"1e38", "1e38"}, {"100e36", "1e38"},
+		{"1e-130", "1e-130"}, {"0.1e-129", "1e-130"}, {"9." + nines[1:] + "e125", "9." + nines[1:] + "e125"},
+		{"1" + strings.Repeat("0", 125), "1e125"},
+		{"0." + strings.Repeat("0", 129) + "1", "1e-130"},
+		{"123.4560e1", "1234.56"},
+		{"1e+5", "100000"}, {"1E05", "100000"},
+	} {
+		got, ok := Number(nil, []byte(test.text))
+		assert.True(t, ok, test.text)
+		assert.Equal(t, test.want, string(got), test.text)
+	}
+	for _, text := range []string{
+		nines + "1", "0.1" + nines, "1e126", "1e-131", "0.9e-130", "10e125", "1e99999999999999", "-1e126",
+	} {
+		_, ok := Number(nil, []byte(text))
+		assert.False(t, ok, text)
+	}
+}
+
+func TestMergeAndDiff(t *testing.T) {
+	for _, test := range []struct{ base, patch, merged, diff string }{
+		{``, `{"a":1}`, `{"a":1}`, `{"a":1}`},
+		{``, `{"a":null}`, `{}`, `{}`},
+		{`{"a":1}`, `{}`, `{"a":1}`, `{}`},
+		{`{"a":1,"c":3}`, `{"a":1,"b":2,"c":null}`, `{"a":1,"b":2}`, `{"b":2,"c":null}`},
+		{`{"a":{"x":1,"y":2}}`, `{"a":{"x":1}}`, `{"a":{"x":1}}`, `{"a":{"x":1}}`},
+		{`{"a":"n"}`, `{"a":null,"z":[]}`, `{"z":[]}`, `{"a":null,"z":[]}`},
+		{`{"a":null}`, `{"a":null}`, `{}`, `{}`},
+	} {
+		assert.Equal(t, test.merged, string(Merge(nil, []byte(test.base), []byte(test.patch))), test)
+		assert.Equal(t, test.diff, string(Diff(nil, []byte(test.base), []byte(test.patch))), test)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want int
+	}{
+		{`{}`, 3},
+		{`{"abc":"défg"}`, 3 + 1 + 3 + 5},
+		{`{"a":true,"b":null}`, 3 + 2 + 2 + 2},
+		{`[[],[]]`, 3 + 2 + 3 + 3},
+		{`"a\nb"`, 3},
+	} {
+		assert.Equal(t, test.want, Size([]byte(test.text)), test.text)
+	}
+	// A number takes a byte for two digits and one more, and one for the sign.
+	assert.GreaterOrEqual(t, Size([]byte("-12345678901234567890123456789012345678")), 21)
+}
+
+// FuzzValue checks that canonical text means what it was made of, and that it is
+// canonical.
+func FuzzValue(f *testing.F) {
+	for _, seed := range []string{
+		`{"b":[1.50,{"y":null,"x":"\u0041\ud83d\ude00"}],"a":-0}`, `1e-130`, `"\\\""`, `[[[]]]`, `{"a":1,"a":2}`, `{"a b":1,"a":2,"a!":3}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+			return
+		}
+		got, problems := Value(nil, text, limits)
+		if len(problems) > 0 {
+			return
+		}
+		require.True(t, jsontext.Value(got).IsValid(), "%s became %s", text, got)
+		require.Equal(t, mean(t, text), mean(t, got))
+		again, problems := Value(nil, got, limits)
+		require.Empty(t, problems)
+		require.Equal(t, string(got), string(again))
+		if got[0] != '{' {
+			return
+		}
+		var names [][]byte
+		s := Scan(text)
+		for {
+			name, value, ok := s.Next()
+			if !ok {
+				break
+			}
+			require.True(t, jsontext.Value(value).IsValid(), "value %s", value)
+			names = append(names, name)
+		}
+		var m map[string]any
+		require.NoError(t, json.Unmarshal(text, &m))
+		require.Len(t, names, len(m))
+		require.Equal(t, "{}", string(Diff(nil, got, got)))
+		require.Equal(t, string(Merge(nil, nil, got)), string(Merge(nil, got, got)))
+	})
+}
+
+// mean decodes text by the standard library with exact numbers.
+func mean(t *testing.T, text []byte) any {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	require.NoError(t, d.Decode(&v))
+	return exact(v)
+}
+
+func exact(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		// big.Rat would write out 0e10000000000.
+		if mantissa, _, _ := strings.Cut(strings.ToLower(string(v)), "e"); strings.Trim(mantissa, "-0.") == "" {
+			return "0"
+		}
+		r, ok := new(big.Rat).SetString(string(v))
+		if !ok {
+			return fmt.Sprintf("number %s", v)
+		}
+		return r.RatString()
+	case []any:
+		for i := range v {
+			v[i] = exact(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = exact(v[k])
+		}
+	}
+	return v
+}
+
+func TestDepth(t *testing.T) {
+	for text, want := range map[string]int{`1`: 0, `"[["`: 0, `{}`: 1, `[{"a":[]}]`: 3, `"\"["`: 0} {
+		assert.Equal(t, want, Depth([]byte(text)), text)
+	}
+	assert.True(t, reflect.DeepEqual(Unquote([]byte(`"a\u0062"`)), "ab"))
+}
