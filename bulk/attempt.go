@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,9 +28,9 @@ type attempt struct {
 	cancelled atomic.Bool  // the job is to be cancelled
 	failure   *JobError    // what the job failed with, if an attempt more will not help
 
-	// mu is held while progress is changed and saved, so that no older progress
-	// overtakes a newer one.
-	mu       sync.Mutex
+	// progress is held while job.Progress is read, or changed and saved, so that
+	// no older progress overtakes a newer one.
+	progress turn
 	whole    Summary // of the whole segments
 	answered int     // rows of this attempt that the store answered
 	unmet    int     // rows of this attempt that it failed
@@ -46,7 +45,7 @@ func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) err
 	// The work goes on for a while after stop ends, to stop gracefully.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	defer cancel(nil)
-	a := &attempt{cfg: &w.cfg, blobs: guardedBlobs{w.cfg.Blobs}, job: job, begun: job.Progress.Rows, order: newOrder(), mailable: newSignal()}
+	a := &attempt{cfg: &w.cfg, blobs: guardedBlobs{w.cfg.Blobs}, job: job, begun: job.Progress.Rows, order: newOrder(), mailable: newSignal(), progress: newTurn()}
 	a.lease = &lease{
 		jobs: guardedJobs{w.cfg.Jobs}, id: job.ID, token: job.Token, lasts: w.cfg.Lease, poll: w.cfg.Poll,
 		lost:      cancel,
@@ -237,8 +236,8 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 		return err
 	}
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.progress.lock()
+	defer a.progress.unlock()
 	a.whole.merge(wholes)
 	p := a.job.Progress
 	p.Rows = until
@@ -273,7 +272,7 @@ func wholeUntil(spans []Span) int {
 	return spans[len(spans)-1].Until
 }
 
-// saveProgress saves a checkpoint. mu is held.
+// saveProgress saves a checkpoint. progress is held.
 func (a *attempt) saveProgress(ctx context.Context, p Progress) error {
 	err := jobBackoff.retry(ctx, func() error {
 		return a.lease.save(ctx, JobChange{Lease: a.cfg.Lease, Progress: &p})
@@ -345,7 +344,7 @@ func (a *attempt) hopeless(err error) bool {
 		payload  *payloadError
 	)
 	return errors.As(err, &panicked) || errors.As(err, &broken) || errors.As(err, &payload) ||
-		errors.Is(err, ErrBlobNotFound) || errors.Is(err, io.ErrUnexpectedEOF)
+		errors.Is(err, ErrBlobNotFound)
 }
 
 // jobError says to the job's owner what err means. The cause is in the log.

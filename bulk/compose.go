@@ -209,20 +209,12 @@ func (f *resultsFile) unreached(row int) error {
 	}
 	f.row = row + 1
 	line, err := f.rows.Next()
-	if err != nil {
-		return fmt.Errorf("bulk: read %s: %w", f.job.Payload, noEOF(err))
+	if err = noEOF(err); err != nil {
+		return fmt.Errorf("bulk: read %s: %w", f.job.Payload, err)
 	}
 	r := readRow(row, line).result(StatusNotProcessed)
 	f.append(&r)
 	return nil
-}
-
-// noEOF makes the end of a stream that ends too early an error.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // wholeSegmentKey returns the key of the final results of a whole segment.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -130,7 +129,7 @@ func (r *payloadReader) line() ([]byte, error) {
 		part = r.long
 	}
 	if err == io.EOF && len(part) > 0 {
-		return nil, io.ErrUnexpectedEOF
+		return nil, &payloadError{"a line that is cut off"}
 	}
 	if err != nil {
 		return nil, err
@@ -142,10 +141,7 @@ func (r *payloadReader) line() ([]byte, error) {
 func (r *payloadReader) skip(n int) error {
 	for range n {
 		if _, err := r.line(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return io.ErrUnexpectedEOF
-			}
-			return err
+			return noEOF(err)
 		}
 	}
 	return nil
@@ -179,6 +175,14 @@ func (p *payload) Next() (Row, error) {
 	p.left--
 	row, err := p.payloadReader.Next()
 	return row, noEOF(err)
+}
+
+// noEOF makes the end of a payload that ends too early an error.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return &payloadError{"fewer rows than its job"}
+	}
+	return err
 }
 
 // A payloadError is a payload that we cannot have written.

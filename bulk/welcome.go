@@ -29,9 +29,9 @@ func (a *attempt) mailSegments(ctx context.Context) error {
 	for {
 		more := a.mailable.wait(ctx)
 		for {
-			a.mu.Lock()
+			a.progress.lock()
 			next, ready := wholeUntil(a.job.Progress.MailSpans), wholeUntil(a.job.Progress.Spans)
-			a.mu.Unlock()
+			a.progress.unlock()
 			if a.stopping() == finish {
 				return nil
 			}
@@ -54,9 +54,9 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
+	a.progress.lock()
 	p := a.job.Progress // what is used of it here changes nowhere else
-	a.mu.Unlock()
+	a.progress.unlock()
 	first, until := number*a.job.SegmentRows, number*a.job.SegmentRows+len(rows)
 	failed := p.MailFailed
 	for i := range rows[:max(0, p.Mailed-first)] {
@@ -126,17 +126,17 @@ func (a *attempt) mailRest(ctx context.Context, rest map[int]*segment) error {
 
 // change changes the progress and saves it.
 func (a *attempt) change(ctx context.Context, f func(*Progress)) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.progress.lock()
+	defer a.progress.unlock()
 	p := a.job.Progress
 	f(&p)
 	return a.saveProgress(ctx, p)
 }
 
 func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, error) {
-	a.mu.Lock()
+	a.progress.lock()
 	token, _ := spanToken(a.job.Progress.Spans, number)
-	a.mu.Unlock()
+	a.progress.unlock()
 	r, err := a.blobs.open(ctx, jobBackoff, segmentKey(a.job, number, token))
 	if err != nil {
 		return nil, err
