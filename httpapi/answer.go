@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// An answer writes the response of a call.
+type answer struct {
+	http.ResponseWriter
+	begun bool // the status has been sent
+	gone  bool // the caller does not take the answer
+}
+
+// WriteHeader sends the status.
+func (a *answer) WriteHeader(status int) {
+	a.begun = true
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.begun = true
+	n, err := a.ResponseWriter.Write(p)
+	a.gone = a.gone || err != nil
+	return n, err
+}
+
+// envelope is what every JSON answer looks like.
+type envelope struct {
+	Success bool       `json:"success"`
+	Data    any        `json:"data,omitempty"`
+	Error   *errorView `json:"error,omitempty"`
+}
+
+type errorView struct {
+	Code    string         `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// data answers with data.
+func (a *answer) data(status int, data any) error {
+	return a.json(status, envelope{Success: true, Data: data})
+}
+
+// fail answers with a problem.
+func (a *answer) fail(p *problem) {
+	for name, values := range p.header {
+		a.Header()[name] = values
+	}
+	// An answer that was to be a file is none any more.
+	a.Header().Del("Content-Disposition")
+	err := a.json(p.status, envelope{Error: &errorView{Code: p.code, Message: p.message, Details: p.details}})
+	if err != nil && !a.begun {
+		a.fail(internal()) // only for details that JSON cannot hold
+	}
+}
+
+func (a *answer) json(status int, body envelope) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		return err
+	}
+	a.head("application/json; charset=utf-8")
+	a.WriteHeader(status)
+	// An error here means that the caller is gone, and concerns nobody.
+	_, _ = a.Write(text.Bytes())
+	return nil
+}
+
+// head sets the headers that all answers have.
+func (a *answer) head(contentType string) {
+	h := a.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// stamp is a time of an answer: RFC 3339 in UTC with milliseconds. A zero time is
+// null.
+type stamp time.Time
+
+func (s stamp) MarshalJSON() ([]byte, error) {
+	t := time.Time(s)
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+}

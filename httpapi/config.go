@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// Defaults of a [Config].
+const (
+	DefaultMaxBody    = 64 << 20
+	DefaultMaxDecoded = 64 << 20
+	DefaultRetryAfter = 5 * time.Second
+	DefaultChallenge  = "Bearer"
+)
+
+// MinLinkKey is the least length of a [Config.LinkKey] in bytes: that of the hash
+// it is used with. Source: RFC 2104, 3.
+const MinLinkKey = 32
+
+// A Config says what a [Handler] works with. Importer and Authorize are required;
+// the zero value of every other field takes its default.
+type Config struct {
+	// Importer takes the requests. Required.
+	Importer *bulk.Importer
+	// Authorize turns a request into its caller. Required: there is no default
+	// that lets a request through.
+	//
+	// An error refuses the request with 401, or with 503 if it is
+	// [bulk.ErrUnavailable]: that tells callers that it is the service's own
+	// check which failed, and to come again. A caller whose role may not import,
+	// or an error that is [bulk.ErrForbidden], gets 403. Its error text is never
+	// sent. It must not read the request's body, and must be safe for concurrent
+	// use.
+	Authorize func(*http.Request) (bulk.Principal, error)
+	// Challenge is the WWW-Authenticate header of a 401. Defaults to "Bearer".
+	Challenge string
+
+	// MaxBody is the most bytes that a request's body may have as it is sent.
+	// Defaults to 64 MiB.
+	MaxBody int64
+	// MaxDecoded is the most bytes that a compressed body may have once it is
+	// decompressed. Defaults to 64 MiB.
+	MaxDecoded int64
+	// RetryAfter is when callers should ask again for a job that runs, or try
+	// again what a backend failed. It is rounded up to whole seconds. Defaults to
+	// 5 seconds.
+	RetryAfter time.Duration
+
+	// LinkKey signs the download links that the handler serves itself, for blob
+	// stores that cannot sign URLs: at least [MinLinkKey] random bytes. nil means
+	// a random key of this handler alone, so links end with the process. Several
+	// instances behind one address need the same key.
+	LinkKey []byte
+	// BaseURL is the public URL under which "/v1/bulk/" is reached, without that
+	// part: "https://example.com/api". Defaults to what each request was sent to:
+	// its Host, its path, and https if the connection has TLS; forwarding headers
+	// are not trusted.
+	BaseURL string
+
+	// Logger gets the causes of failures that callers are not told. It gets ids
+	// and the errors of backends, never emails, custom fields or URLs of its own
+	// making. Defaults to that of the importer.
+	Logger *slog.Logger
+}
+
+// complete returns the configuration with its defaults, and the parsed BaseURL.
+func (c Config) complete() (Config, *url.URL, error) {
+	fault := func(field, problem string) (Config, *url.URL, error) {
+		return Config{}, nil, &bulk.ConfigError{Field: "httpapi.Config." + field, Problem: problem}
+	}
+	switch {
+	case c.Importer == nil:
+		return fault("Importer", "is required")
+	case c.Authorize == nil:
+		return fault("Authorize", "is required")
+	case c.MaxBody < 0:
+		return fault("MaxBody", "is negative")
+	case c.MaxDecoded < 0:
+		return fault("MaxDecoded", "is negative")
+	case c.RetryAfter < 0:
+		return fault("RetryAfter", "is negative")
+	case c.LinkKey != nil && len(c.LinkKey) < MinLinkKey:
+		return fault("LinkKey", "has less than 32 bytes")
+	case strings.ContainsAny(c.Challenge, "\r\n"):
+		return fault("Challenge", "is not a header value")
+	}
+	var base *url.URL
+	if c.BaseURL != "" {
+		u, err := url.Parse(c.BaseURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fault("BaseURL", "is not an absolute http or https URL")
+		}
+		if u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return fault("BaseURL", "has more than scheme, host and path")
+		}
+		base = u
+	}
+	if c.Challenge == "" {
+		c.Challenge = DefaultChallenge
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = DefaultMaxBody
+	}
+	if c.MaxDecoded == 0 {
+		c.MaxDecoded = DefaultMaxDecoded
+	}
+	if c.RetryAfter == 0 {
+		c.RetryAfter = DefaultRetryAfter
+	}
+	if c.LinkKey == nil {
+		c.LinkKey = make([]byte, MinLinkKey)
+		rand.Read(c.LinkKey) // it never fails
+	}
+	if c.Logger == nil {
+		c.Logger = c.Importer.Config().Logger
+	}
+	return c, base, nil
+}

@@ -1,0 +1,67 @@
+// Package httpapi puts an HTTP API on a [bulk.Importer]:
+//
+//	POST /v1/bulk/users                  import users: JSON, NDJSON or CSV
+//	GET  /v1/bulk/jobs                   list jobs
+//	GET  /v1/bulk/jobs/{jobId}           status of a job
+//	GET  /v1/bulk/jobs/{jobId}/results   results of an ended job: JSON, NDJSON or CSV
+//	POST /v1/bulk/jobs/{jobId}/cancel    cancel a job
+//	GET  /v1/bulk/downloads/{token}      the results file, for who has the link
+//
+// # Mounting
+//
+// A [Handler] can be mounted by any router that serves the paths below
+// "/v1/bulk/", under any prefix, which it may strip or leave:
+//
+//	mux.Handle("/v1/bulk/", handler)
+//	mux.Handle("/api/v1/bulk/", handler)
+//	mux.Handle("/api/", http.StripPrefix("/api", handler))
+//
+// Its answers refer to other paths under the prefix that the caller used. Where a
+// proxy in front of the server changes the prefix or the host, set
+// [Config.BaseURL]. A middleware that authenticates by a query parameter has to
+// remove it: unknown parameters are refused.
+//
+// # Answers
+//
+// Answers are {"success": true, "data": …} or {"success": false, "error": {"code",
+// "message", "details"}} and are not to be cached. What the contract of the wire
+// format leaves open is decided as follows:
+//
+//   - The path is looked at first (404, 405), then the caller (401, 403), then
+//     query, headers and body. A body is not read before the caller is known.
+//   - A body without a Content-Type is 415.
+//   - A query parameter that is unknown, or that stands twice, is 400. Options as
+//     query parameters belong to NDJSON and CSV; they are true or false.
+//   - A null for users, options or an option is of the wrong type: 400.
+//   - A body that is not JSON is INVALID_JSON even if something else is wrong with
+//     it too. In NDJSON a broken line refuses the whole request. In CSV a record
+//     of another length than the header is a row that fails, but broken quotes
+//     refuse the whole request.
+//   - A row of more than 4 MiB of text fails as USER_TOO_LARGE.
+//   - Results of a job that has none, or has not ended, are 404 NOT_FOUND, with
+//     Retry-After while it runs.
+//   - A results stream that breaks off closes the connection, so that nobody takes
+//     a part for the whole.
+//
+// # CSV
+//
+// CSV is RFC 4180 in UTF-8 with a header row; records may end with LF alone, empty
+// lines are passed over, and cells come through byte by byte, line ends in quotes
+// included. The type of a field stands behind the last colon of its column:
+// :string, :number, :boolean or :json; :string is for names that have a colon.
+// Booleans may be of any case. Beyond the contract, customFields:json and
+// metadata:json hold whole objects, and columns that begin with an underscore are
+// notes, which are passed over.
+//
+// So the CSV of a job's results can be mended and sent again as it is. It begins
+// with a byte order mark, has _index, _line, _status and _errors in front, then
+// the rows' own columns, and, if rows have keys that users cannot have, these as
+// JSON in _rest. The types of its columns keep all values as they were: a column
+// of different types, or with nulls or empty strings, is :json.
+//
+// A string that begins with one of = + - @ ＝ ＋ － ＠, tab, carriage return or line
+// feed, or with apostrophes and then one of these, gets an apostrophe in front
+// there, so that no spreadsheet runs it. One apostrophe is taken away from such
+// cells when they are sent. Other cells that begin with an apostrophe stay as they
+// are.
+package httpapi

@@ -1,0 +1,202 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// A Handler serves the API. It is safe for concurrent use and has no goroutines.
+type Handler struct {
+	cfg   Config
+	base  *url.URL // nil to derive it from requests
+	links links
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New returns a handler, or a [*bulk.ConfigError] that names the field at fault.
+func New(cfg Config) (*Handler, error) {
+	cfg, base, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}}, nil
+}
+
+// A call is one request and its answer.
+type call struct {
+	w *answer
+	r *http.Request
+	// principal is the caller; zero on endpoints that are open to all.
+	principal bulk.Principal
+	// arg is the variable part of the path, unescaped.
+	arg string
+}
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{w: &answer{ResponseWriter: w}, r: r}
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.panicked(c, cause)
+		}
+	}()
+	if err := h.serve(c); err != nil {
+		h.fail(c, err)
+	}
+}
+
+func (h *Handler) serve(c *call) error {
+	route, arg := findRoute(c.r.URL.EscapedPath())
+	if route == nil {
+		return &problem{status: http.StatusNotFound, code: codeNotFound, message: "there is nothing at this path"}
+	}
+	if !route.allows(c.r.Method) {
+		return &problem{
+			status: http.StatusMethodNotAllowed, code: codeMethodNotAllowed,
+			message: fmt.Sprintf("this path serves %s", route.allow),
+			header:  http.Header{"Allow": {route.allow}},
+		}
+	}
+	c.arg = arg
+	if !route.open {
+		principal, err := h.authorize(c.r)
+		if err != nil {
+			return err
+		}
+		c.principal = principal
+	}
+	return route.serve(h, c)
+}
+
+// authorize returns the caller, or the problem with it.
+func (h *Handler) authorize(r *http.Request) (bulk.Principal, error) {
+	principal, err := h.cfg.Authorize(r)
+	if err == nil {
+		err = principal.Authorize()
+	}
+	switch {
+	case err == nil:
+		return principal, nil
+	case errors.Is(err, bulk.ErrForbidden), errors.Is(err, bulk.ErrUnavailable), r.Context().Err() != nil:
+		return bulk.Principal{}, err
+	default:
+		return bulk.Principal{}, &problem{
+			status: http.StatusUnauthorized, code: codeUnauthenticated,
+			message: "the request has no valid credentials",
+			header:  http.Header{"Www-Authenticate": {h.cfg.Challenge}},
+		}
+	}
+}
+
+// panicked ends a call that panicked: the process goes on.
+func (h *Handler) panicked(c *call, cause any) {
+	if cause == http.ErrAbortHandler {
+		panic(cause)
+	}
+	h.cfg.Logger.ErrorContext(c.r.Context(), "panic while serving a request",
+		"method", c.r.Method, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	if c.w.begun {
+		panic(http.ErrAbortHandler) // or a part would be taken for the whole
+	}
+	c.w.fail(internal())
+}
+
+// fail answers with what went wrong.
+func (h *Handler) fail(c *call, err error) {
+	p, cause := problemOf(err)
+	ctx := c.r.Context()
+	switch {
+	case cause == nil:
+	case ctx.Err() != nil || c.w.gone:
+		// The caller gave up, which is its own affair.
+		h.cfg.Logger.DebugContext(ctx, "request cancelled", "method", c.r.Method, "error", cause)
+		p = unavailable()
+	default:
+		h.cfg.Logger.ErrorContext(ctx, "request failed", "method", c.r.Method, "code", p.code, "error", cause)
+	}
+	if c.w.begun {
+		panic(http.ErrAbortHandler)
+	}
+	if p.status == http.StatusServiceUnavailable {
+		h.retryAfter(c)
+	}
+	c.w.fail(p)
+}
+
+// retryAfter tells the caller when to come again.
+func (h *Handler) retryAfter(c *call) {
+	seconds := (h.cfg.RetryAfter + time.Second - 1) / time.Second
+	c.w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+}
+
+// A route is a path of the API.
+type route struct {
+	path  string // below root, with * for the variable part
+	allow string // the Allow header
+	open  bool   // the path itself says what the caller may have
+	serve func(*Handler, *call) error
+}
+
+func (r *route) allows(method string) bool {
+	switch method {
+	case http.MethodPost:
+		return r.allow == allowPost
+	case http.MethodGet, http.MethodHead:
+		return r.allow == allowGet
+	default:
+		return false
+	}
+}
+
+const (
+	allowGet  = "GET, HEAD"
+	allowPost = "POST"
+)
+
+var routes = []route{
+	{path: "users", allow: allowPost, serve: (*Handler).importUsers},
+	{path: "jobs", allow: allowGet, serve: (*Handler).listJobs},
+	{path: "jobs/*", allow: allowGet, serve: (*Handler).jobStatus},
+	{path: "jobs/*/results", allow: allowGet, serve: (*Handler).jobResults},
+	{path: "jobs/*/cancel", allow: allowPost, serve: (*Handler).cancelJob},
+	{path: "downloads/*", allow: allowGet, open: true, serve: (*Handler).download},
+}
+
+// findRoute returns the route of an escaped path under any prefix, and the
+// variable part of the path.
+func findRoute(path string) (_ *route, arg string) {
+	_, path = splitRoot(path)
+	for i := range routes {
+		if arg, ok := match(routes[i].path, path); ok {
+			return &routes[i], arg
+		}
+	}
+	return nil, ""
+}
+
+func match(pattern, path string) (arg string, ok bool) {
+	before, after, variable := strings.Cut(pattern, "*")
+	if !variable {
+		return "", path == pattern
+	}
+	arg, ok = strings.CutPrefix(path, before)
+	if !ok {
+		return "", false
+	}
+	arg, ok = strings.CutSuffix(arg, after)
+	if !ok || arg == "" || strings.Contains(arg, "/") {
+		return "", false
+	}
+	arg, err := url.PathUnescape(arg)
+	return arg, err == nil
+}

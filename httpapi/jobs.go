@@ -1,0 +1,188 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// Limits of a page of jobs.
+const (
+	maxPage     = 100
+	defaultPage = 20
+)
+
+// maxJobID is longer than any job id, and shorter than any database's limit for
+// a key.
+const maxJobID = 128
+
+// jobView is a job as its status shows it.
+type jobView struct {
+	JobID            string         `json:"jobId"`
+	Type             string         `json:"type"`
+	Status           bulk.JobStatus `json:"status"`
+	TotalRecords     int            `json:"totalRecords"`
+	ProcessedRecords int            `json:"processedRecords"`
+	Progress         int            `json:"progress"`
+	Summary          bulk.Summary   `json:"summary"`
+	Options          bulk.Options   `json:"options"`
+	CreatedBy        string         `json:"createdBy"`
+	CreatedAt        stamp          `json:"createdAt"`
+	StartedAt        stamp          `json:"startedAt"`
+	UpdatedAt        stamp          `json:"updatedAt"`
+	CompletedAt      stamp          `json:"completedAt"`
+	ExpiresAt        stamp          `json:"expiresAt"`
+	DownloadURL      *string        `json:"downloadUrl"`
+	DownloadExpires  stamp          `json:"downloadUrlExpiresAt"`
+	Error            *bulk.JobError `json:"error"`
+}
+
+// view shows a job, with a fresh download link if it has results.
+func (h *Handler) view(c *call, job *bulk.Job) jobView {
+	view := jobView{
+		JobID:            job.ID,
+		Type:             job.Type,
+		Status:           job.Status,
+		TotalRecords:     job.TotalRecords,
+		ProcessedRecords: job.Progress.Summary.Processed(),
+		Progress:         job.Percent(),
+		Summary:          job.Summary(),
+		Options:          job.Options,
+		CreatedBy:        job.CreatedBy,
+		CreatedAt:        stamp(job.CreatedAt),
+		StartedAt:        stamp(job.StartedAt),
+		UpdatedAt:        stamp(job.UpdatedAt),
+		CompletedAt:      stamp(job.CompletedAt),
+		ExpiresAt:        stamp(job.ExpiresAt),
+		Error:            job.Error,
+	}
+	if url, expires := h.downloadURL(c, job); url != "" {
+		view.DownloadURL, view.DownloadExpires = &url, stamp(expires)
+	}
+	return view
+}
+
+// downloadURL returns a link to the results of a job, "" if it has none.
+func (h *Handler) downloadURL(c *call, job *bulk.Job) (string, time.Time) {
+	if !job.Status.Ended() || job.Results == "" {
+		return "", time.Time{}
+	}
+	ctx := c.r.Context()
+	url, expires, err := h.cfg.Importer.DownloadURL(ctx, job)
+	if err != nil && ctx.Err() == nil {
+		// The handler can serve the file too.
+		h.cfg.Logger.WarnContext(ctx, "blob store signed no download link", "job", job.ID, "error", err)
+	}
+	if err == nil && url != "" {
+		return url, expires
+	}
+	expires = time.Now().Add(h.cfg.Importer.Config().DownloadTTL)
+	if job.ExpiresAt.Before(expires) {
+		expires = job.ExpiresAt
+	}
+	expires = expires.UTC().Truncate(time.Millisecond)
+	return h.url(c.r, "downloads/"+h.links.token(job.ID, expires)), expires
+}
+
+// job returns the job that a call is about.
+func (h *Handler) job(c *call) (*bulk.Job, error) {
+	if !validJobID(c.arg) {
+		return nil, jobNotFound()
+	}
+	return h.cfg.Importer.Job(c.r.Context(), c.principal, c.arg)
+}
+
+// validJobID reports whether a queue can be asked for a job of that id. Databases
+// answer a key that they do not allow with an error that looks like a failure.
+func validJobID(id string) bool {
+	return len(id) <= maxJobID && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '-'
+	})
+}
+
+// answerJob answers with the state of a job.
+func (h *Handler) answerJob(c *call, job *bulk.Job) error {
+	if !job.Status.Ended() {
+		h.retryAfter(c)
+	}
+	return c.w.data(http.StatusOK, h.view(c, job))
+}
+
+// jobStatus is GET jobs/{jobId}.
+func (h *Handler) jobStatus(c *call) error {
+	if _, err := query(c.r); err != nil {
+		return err
+	}
+	job, err := h.job(c)
+	if err != nil {
+		return err
+	}
+	return h.answerJob(c, job)
+}
+
+// cancelJob is POST jobs/{jobId}/cancel. A body is not looked at.
+func (h *Handler) cancelJob(c *call) error {
+	if _, err := query(c.r); err != nil {
+		return err
+	}
+	if !validJobID(c.arg) {
+		return jobNotFound()
+	}
+	job, err := h.cfg.Importer.Cancel(c.r.Context(), c.principal, c.arg)
+	if err != nil {
+		return err
+	}
+	return h.answerJob(c, job)
+}
+
+// listView is a page of jobs.
+type listView struct {
+	Jobs   []jobView `json:"jobs"`
+	Cursor *string   `json:"cursor"`
+}
+
+// listJobs is GET jobs.
+func (h *Handler) listJobs(c *call) error {
+	params, err := query(c.r, "status", "limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit := defaultPage
+	if text, ok := params["limit"]; ok {
+		limit, err = strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > maxPage {
+			return badRequest("query parameter limit must be a whole number from 1 to %d", maxPage)
+		}
+	}
+	status := bulk.JobStatus(params["status"])
+	if _, ok := params["status"]; ok && !validStatus(status) {
+		return badRequest("query parameter status must be pending, processing, completed, failed or cancelled")
+	}
+	if cursor, ok := params["cursor"]; ok && cursor == "" {
+		return badRequest("query parameter cursor is empty; leave it out for the first page")
+	}
+	jobs, next, err := h.cfg.Importer.Jobs(c.r.Context(), c.principal, status, limit, params["cursor"])
+	if err != nil {
+		return err
+	}
+	page := listView{Jobs: make([]jobView, 0, len(jobs))}
+	for i := range jobs {
+		page.Jobs = append(page.Jobs, h.view(c, &jobs[i]))
+	}
+	if next != "" {
+		page.Cursor = &next
+	}
+	return c.w.data(http.StatusOK, page)
+}
+
+func validStatus(status bulk.JobStatus) bool {
+	switch status {
+	case bulk.JobPending, bulk.JobProcessing, bulk.JobCompleted, bulk.JobFailed, bulk.JobCancelled:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/rowio"
+)
+
+// importUsers is POST users.
+func (h *Handler) importUsers(c *call) error {
+	format, err := formatOf(c.r)
+	if err != nil {
+		return err
+	}
+	req := &bulk.Request{
+		Principal: c.principal,
+		Options:   bulk.DefaultOptions(),
+		Async:     prefersAsync(c.r.Header),
+	}
+	if err := queryOptions(c.r, format, &req.Options); err != nil {
+		return err
+	}
+	body, err := h.openBody(c)
+	if err != nil {
+		return err
+	}
+	req.Rows = format.rows(body, &req.Options)
+	report, job, err := h.cfg.Importer.Accept(c.r.Context(), req)
+	if err != nil {
+		body.drain()
+		return err
+	}
+	if req.Async {
+		c.w.Header().Set("Preference-Applied", respondAsync)
+	}
+	if job != nil {
+		return h.accepted(c, job)
+	}
+	return c.w.data(http.StatusOK, reportView{
+		Mode:             "sync",
+		TotalRecords:     len(report.Results),
+		ProcessedRecords: report.Summary.Processed(),
+		Summary:          report.Summary,
+		Results:          report.Results,
+	})
+}
+
+// queryOptions sets the options that stand in the query of a request.
+func queryOptions(r *http.Request, f *format, options *bulk.Options) error {
+	var names []string
+	if f.inQuery {
+		names = []string{"upsert", "skipDuplicates", "sendWelcomeEmail", "dryRun"}
+	}
+	params, err := query(r, names...)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		value, ok := params[name]
+		switch {
+		case !ok:
+		case value == "true" || value == "false":
+			*rowio.Option(options, name) = value == "true"
+		default:
+			return badRequest("query parameter %s must be true or false", name)
+		}
+	}
+	return nil
+}
+
+// reportView is the outcome of a synchronous import.
+type reportView struct {
+	Mode             string           `json:"mode"`
+	TotalRecords     int              `json:"totalRecords"`
+	ProcessedRecords int              `json:"processedRecords"`
+	Summary          bulk.Summary     `json:"summary"`
+	Results          []bulk.RowResult `json:"results"`
+}
+
+// acceptedView is the job that a request has become.
+type acceptedView struct {
+	Mode         string         `json:"mode"`
+	JobID        string         `json:"jobId"`
+	Status       bulk.JobStatus `json:"status"`
+	TotalRecords int            `json:"totalRecords"`
+	StatusURL    string         `json:"statusUrl"`
+	CreatedAt    stamp          `json:"createdAt"`
+	ExpiresAt    stamp          `json:"expiresAt"`
+}
+
+func (h *Handler) accepted(c *call, job *bulk.Job) error {
+	// Relative to the URL of the request, so it is right whatever prefix a proxy
+	// has taken away.
+	c.w.Header().Set("Location", "jobs/"+job.ID)
+	h.retryAfter(c)
+	return c.w.data(http.StatusAccepted, acceptedView{
+		Mode:         "async",
+		JobID:        job.ID,
+		Status:       job.Status,
+		TotalRecords: job.TotalRecords,
+		StatusURL:    h.path(c.r, "jobs/"+job.ID),
+		CreatedAt:    stamp(job.CreatedAt),
+		ExpiresAt:    stamp(job.ExpiresAt),
+	})
+}

@@ -1,0 +1,275 @@
+package rowio
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// JSON reads the rows of a request of the media type application/json: an object
+// with the array users and, before or behind it, the object options.
+//
+// A text that is not JSON is INVALID_JSON, whatever else is wrong with it, unless
+// its rows were refused before that was seen. JSON of another shape is
+// INVALID_REQUEST: a key or option that is unknown or stands twice, users or
+// options that are missing or of the wrong type. A null is of the wrong type: it
+// counts as absent in rows only. An array without rows is fine here.
+type JSON struct {
+	values  values
+	options *bulk.Options
+
+	started      bool
+	inUsers      bool
+	index        int // of the next row
+	users, opted bool
+	// fault is the first thing that is wrong with the shape. It is kept until
+	// the text has turned out to be JSON.
+	fault error
+	err   error
+}
+
+// NewJSON returns a reader of the text. It sets the options that it finds
+// before it returns io.EOF; options not named stay as they are.
+func NewJSON(text io.Reader, options *bulk.Options) *JSON {
+	r := &JSON{options: options}
+	r.values.reset(text)
+	return r
+}
+
+// Next returns the next row; see [bulk.RowReader].
+func (r *JSON) Next() (bulk.Row, error) {
+	if r.err != nil {
+		return bulk.Row{}, r.err
+	}
+	row, err := r.next()
+	r.err = err
+	return row, err
+}
+
+func (r *JSON) next() (bulk.Row, error) {
+	if !r.started {
+		r.started = true
+		if err := r.start(); err != nil {
+			return bulk.Row{}, err
+		}
+	}
+	for {
+		if !r.inUsers {
+			if err := r.members(); err != nil {
+				return bulk.Row{}, err
+			}
+		}
+		switch r.values.peek() {
+		case ']', 0:
+			if _, err := r.values.token(); err != nil {
+				return bulk.Row{}, r.broken(err)
+			}
+			r.inUsers = false
+		default:
+			return r.row()
+		}
+	}
+}
+
+// start enters the object.
+func (r *JSON) start() error {
+	switch kind := r.values.peek(); kind {
+	case '{':
+		_, err := r.values.token()
+		return r.broken(err)
+	case 0:
+		_, err := r.values.token()
+		if err == io.EOF {
+			return invalidJSON("the body is empty")
+		}
+		return r.broken(err)
+	default:
+		r.refuse("the body must be a JSON object, not %s", kindName(kind))
+		if err := r.skip(); err != nil {
+			return err
+		}
+		return r.end()
+	}
+}
+
+// members reads members of the object until it has entered users, or to the end
+// of the text: then it returns io.EOF or why the text is refused.
+func (r *JSON) members() error {
+	for {
+		token, err := r.values.token()
+		if err != nil {
+			return r.broken(err)
+		}
+		if token.Kind() == '}' {
+			if !r.users {
+				r.refuse(`the body has no "users"`)
+			}
+			return r.end()
+		}
+		switch name := token.String(); name {
+		case "users":
+			if err := r.enter(); err != nil || r.inUsers {
+				return err
+			}
+		case "options":
+			if err := r.readOptions(); err != nil {
+				return err
+			}
+		default:
+			r.refuse(`unknown key %s: the body has "users" and "options"`, quote(name))
+			if err := r.skip(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// enter enters the array of users. If something is wrong with it, or was with the
+// text before it, it passes over it.
+func (r *JSON) enter() error {
+	kind := r.values.peek()
+	switch {
+	case r.users:
+		r.refuse(`the body has "users" twice`)
+	case kind != '[':
+		r.refuse(`"users" must be an array, not %s`, kindName(kind))
+	}
+	r.users = true
+	if r.fault != nil {
+		return r.skip()
+	}
+	r.inUsers = true
+	_, err := r.values.token()
+	return r.broken(err)
+}
+
+// row reads the next row.
+func (r *JSON) row() (bulk.Row, error) {
+	text, long, deep, err := r.values.value()
+	if err != nil {
+		return bulk.Row{}, r.broken(err)
+	}
+	if deep {
+		return bulk.Row{}, tooDeep(fmt.Sprintf("users[%d] ends at byte %d and", r.index, r.values.dec.InputOffset()))
+	}
+	r.index++
+	if long {
+		return bulk.Row{Errors: []bulk.RowError{tooLong()}}, nil
+	}
+	return bulk.Row{JSON: text}, nil
+}
+
+func (r *JSON) readOptions() error {
+	kind := r.values.peek()
+	switch {
+	case r.opted:
+		r.refuse(`the body has "options" twice`)
+	case kind != '{':
+		r.refuse(`"options" must be an object, not %s`, kindName(kind))
+	}
+	r.opted = true
+	if kind != '{' {
+		return r.skip()
+	}
+	if _, err := r.values.token(); err != nil {
+		return r.broken(err)
+	}
+	seen := make(map[string]bool, 4)
+	for {
+		token, err := r.values.token()
+		if err != nil {
+			return r.broken(err)
+		}
+		if token.Kind() == '}' {
+			return nil
+		}
+		name := token.String()
+		option := Option(r.options, name)
+		kind := r.values.peek()
+		switch {
+		case option == nil:
+			r.refuse("unknown option %s", quote(name))
+		case seen[name]:
+			r.refuse("option %s stands twice", quote(name))
+		case kind == 't' || kind == 'f':
+			*option = kind == 't'
+		default:
+			r.refuse("option %s must be true or false, not %s", quote(name), kindName(kind))
+		}
+		// Every unknown name of a hostile text would be kept otherwise.
+		if option != nil {
+			seen[name] = true
+		}
+		if err := r.skip(); err != nil {
+			return err
+		}
+	}
+}
+
+// skip passes over a value.
+func (r *JSON) skip() error {
+	deep, err := r.values.skip()
+	if err != nil {
+		return r.broken(err)
+	}
+	if deep {
+		return tooDeep(fmt.Sprintf("a value that ends at byte %d", r.values.dec.InputOffset()))
+	}
+	return nil
+}
+
+// end is the end of the object. It never returns nil.
+func (r *JSON) end() error {
+	_, err := r.values.token()
+	switch {
+	case err == nil:
+		return invalidJSON("another value follows the body's JSON value at byte %d", r.values.dec.InputOffset()-1)
+	case err != io.EOF:
+		return r.broken(err)
+	case r.fault != nil:
+		return r.fault
+	default:
+		return io.EOF
+	}
+}
+
+func (r *JSON) refuse(format string, args ...any) {
+	if r.fault == nil {
+		r.fault = invalidRequest(format, args...)
+	}
+}
+
+func (r *JSON) broken(err error) error {
+	if err == nil {
+		return nil
+	}
+	return jsonFault(err, 0, "")
+}
+
+func tooDeep(what string) error {
+	return invalidJSON("%s nests deeper than %d levels", what, MaxDepth)
+}
+
+func tooLong() bulk.RowError {
+	return bulk.RowError{
+		Code:    bulk.CodeUserTooLarge,
+		Message: fmt.Sprintf("the row has more than %d bytes of text", MaxRow),
+	}
+}
+
+// Option returns the option of that name in options, or nil if there is none.
+func Option(options *bulk.Options, name string) *bool {
+	switch name {
+	case "upsert":
+		return &options.Upsert
+	case "skipDuplicates":
+		return &options.SkipDuplicates
+	case "sendWelcomeEmail":
+		return &options.SendWelcomeEmail
+	case "dryRun":
+		return &options.DryRun
+	default:
+		return nil
+	}
+}
