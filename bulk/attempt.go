@@ -153,7 +153,7 @@ func (a *attempt) engine() *engine {
 	return &engine{
 		store: guardedStore{store}, tenant: a.job.Tenant, run: a.job.ID, opts: a.job.Options,
 		parallel: a.cfg.Parallel, window: a.window(), backoff: jobBackoff, log: a.cfg.Logger,
-		out: a.ledger, order: a.order, stopping: a.stopping,
+		out: a.ledger, order: a.order, checkpoints: true, stopping: a.stopping,
 	}
 }
 

@@ -34,6 +34,9 @@ type Config struct {
 	Blobs BlobStore
 	// Jobs keeps the jobs. Required.
 	Jobs JobQueue
+	// Keys keeps idempotency keys. Defaults to Jobs if that is a [KeyStore], as
+	// the queues of this module are. Without one, a request with a key is refused.
+	Keys KeyStore
 	// Mailer sends welcome emails. Without one, a request that asks for them is
 	// refused.
 	Mailer Mailer
@@ -107,6 +110,9 @@ func (c Config) complete() (Config, error) {
 	c.Poll = cmp.Or(c.Poll, DefaultPoll)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
 	c.StopGrace = cmp.Or(c.StopGrace, DefaultStopGrace)
+	if c.Keys == nil {
+		c.Keys, _ = c.Jobs.(KeyStore)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -25,7 +25,9 @@ type engine struct {
 	log      *slog.Logger
 	out      sink
 	order    *order
-	stopping func() stopMode
+	// checkpoints says that results become durable while the import runs.
+	checkpoints bool
+	stopping    func() stopMode
 }
 
 // A sink takes the results of an engine. Its methods are safe for concurrent use.
@@ -322,10 +324,13 @@ func clashes(writing []*try, w *Write) bool {
 //   - A write that frees an email: after it, a repetition of those rows would
 //     not find the user by that email any more.
 //   - A mark that would become too long.
+//
+// An import without checkpoints has nothing to wait for.
 func (e *engine) mark(t *try) bool {
 	w := t.decision.write
 	past := e.order.past(t.item)
-	if w.releasesEmail() && len(past) > 0 && !t.item.ordered {
+	mayWait := e.checkpoints && !t.item.ordered
+	if w.releasesEmail() && len(past) > 0 && mayWait {
 		e.wait(t.item)
 		return false
 	}
@@ -333,11 +338,14 @@ func (e *engine) mark(t *try) bool {
 	if w.Base != nil {
 		_, others = parseMark(w.Base.Mark, e.run)
 	}
-	rows := append(past, markedRow{t.item.plan.index, outcomeOf(t.decision.status, nil)})
-	text, ok := mark{run: e.run, rows: rows}.text(others)
-	if !ok && !t.item.ordered {
+	own := markedRow{t.item.plan.index, outcomeOf(t.decision.status, nil)}
+	text, ok := mark{run: e.run, rows: append(past, own)}.text(others)
+	if !ok && mayWait {
 		e.wait(t.item)
 		return false
+	}
+	if !ok {
+		text, _ = mark{run: e.run, rows: []markedRow{own}}.text(others)
 	}
 	w.Mark = text
 	return true

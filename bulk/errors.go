@@ -42,6 +42,15 @@ var (
 	// without any.
 	ErrNoResults = errors.New("bulk: job has no results")
 
+	// ErrKeyNotFound is for an idempotency key that is not known.
+	ErrKeyNotFound = errors.New("bulk: no such idempotency key")
+	// ErrKeyInProgress is for a request whose idempotency key is that of a
+	// request under way. It may be sent again after a while.
+	ErrKeyInProgress = errors.New("bulk: a request with this idempotency key is under way")
+	// ErrKeyReused is for a request whose idempotency key stands for other rows
+	// or options.
+	ErrKeyReused = errors.New("bulk: the idempotency key was used for another request")
+
 	// ErrForbidden is for a principal whose role may not import users.
 	ErrForbidden = errors.New("bulk: role may not import users")
 	// ErrUnavailable is for a request that failed because a backend is down or
@@ -94,6 +103,7 @@ func Retryable(err error) bool {
 		context.Canceled, ErrConflict, ErrEmailTaken, ErrUserTooLarge, ErrBatchTooLarge,
 		ErrBlobExists, ErrBlobNotFound, ErrBadBlobKey, ErrJobExists, ErrJobNotFound, ErrNoJob,
 		ErrLeaseLost, ErrJobEnded, ErrBadCursor, ErrNoResults, ErrForbidden,
+		ErrKeyNotFound, ErrKeyInProgress, ErrKeyReused,
 	} {
 		if errors.Is(err, final) {
 			return false

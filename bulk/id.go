@@ -9,14 +9,17 @@ import (
 	"time"
 )
 
-// newID returns the prefix and a UUIDv7 of now, so that ids sort by time.
-// Source: RFC 9562, 5.7.
+// newID returns the prefix and a UUIDv7 of now, so that ids sort by time: by the
+// millisecond, and within it by 1/4096 of one. Source: RFC 9562, 5.7 and 6.2,
+// method 3.
 func newID(prefix string, now time.Time) string {
 	var u [16]byte
-	rand.Read(u[6:]) // never fails, see its documentation
+	rand.Read(u[8:]) // never fails, see its documentation
 	var ms [8]byte
 	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
 	copy(u[:6], ms[2:])
+	fraction := now.Nanosecond() % int(time.Millisecond) << 12 / int(time.Millisecond)
+	binary.BigEndian.PutUint16(u[6:], uint16(fraction))
 	return prefix + uuidText(u, 7)
 }
 

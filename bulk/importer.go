@@ -41,6 +41,19 @@ type Request struct {
 	Options Options
 	// Async makes a job of the request however few rows it has.
 	Async bool
+	// IdempotencyKey makes it safe to send the request again: for 24 hours Accept
+	// answers the same rows and options under the same key of the same tenant
+	// with the first answer, and other ones with [ErrKeyReused]. While the first
+	// request is under way it returns [ErrKeyInProgress]. "" is no key. It needs
+	// [Config.Keys]. A request that is refused leaves its key free.
+	//
+	// Should the process die in the middle of a synchronous request, a repetition
+	// gives the results that the first would have given, with one exception: rows
+	// that name a user by an email which a later row of the same request takes
+	// away from it. A job has no exception.
+	IdempotencyKey string
+	// Replayed is set by Accept if the answer is that of an earlier request.
+	Replayed bool
 }
 
 // Accept does what the API does with a request: below [Config.SyncThreshold]
@@ -50,19 +63,27 @@ func (im *Importer) Accept(ctx context.Context, req *Request) (*Report, *Job, er
 	if err := im.check(req.Principal); err != nil {
 		return nil, nil, err
 	}
-	if req.Async {
-		job, err := im.Submit(ctx, req)
-		return nil, job, err
+	if req.IdempotencyKey != "" {
+		return im.acceptKeyed(ctx, req)
 	}
-	rows, ended, err := readRows(req.Rows, im.cfg.SyncThreshold)
-	if err != nil {
-		return nil, nil, err
+	return im.accept(ctx, req, nil)
+}
+
+// accept is Accept without the key's part. k is nil for a request without a key.
+func (im *Importer) accept(ctx context.Context, req *Request, k *keyed) (*Report, *Job, error) {
+	rows := &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}
+	if !req.Async {
+		first, ended, err := readRows(req.Rows, im.cfg.SyncThreshold)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ended {
+			report, err := im.importRows(ctx, req, first, k)
+			return report, nil, err
+		}
+		rows.first = first
 	}
-	if ended {
-		report, err := im.importRows(ctx, req, rows)
-		return report, nil, err
-	}
-	job, err := im.submit(ctx, req, &limitedReader{rows: req.Rows, first: rows, limit: im.cfg.MaxUsers})
+	job, err := im.submit(ctx, req, rows, k)
 	return nil, job, err
 }
 
@@ -72,7 +93,7 @@ func (im *Importer) check(p Principal) error {
 		return err
 	}
 	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) {
-		return fmt.Errorf("bulk: tenant has more than %d bytes or is not UTF-8", MaxTenant)
+		return Permanent(fmt.Errorf("bulk: tenant has more than %d bytes or is not UTF-8", MaxTenant))
 	}
 	return nil
 }
@@ -103,10 +124,10 @@ func (im *Importer) Import(ctx context.Context, req *Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return im.importRows(ctx, req, rows)
+	return im.importRows(ctx, req, rows, nil)
 }
 
-func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row) (*Report, error) {
+func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k *keyed) (*Report, error) {
 	if len(rows) == 0 {
 		return nil, errEmpty()
 	}
@@ -114,7 +135,10 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row) (*
 		return nil, err
 	}
 	report := make(reportSink, len(rows))
-	run := newID("req_", time.Now())
+	run, err := im.syncRun(ctx, req, k)
+	if err != nil {
+		return nil, err
+	}
 	store := im.cfg.Store
 	if req.Options.DryRun {
 		store = newDryStore(guardedStore{store})
@@ -124,7 +148,9 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row) (*
 		parallel: im.cfg.Parallel, window: len(rows), backoff: syncBackoff, log: im.cfg.Logger,
 		out: report, order: newOrder(), stopping: func() stopMode { return goOn },
 	}
-	e.order.durable = unlimited // it is never repeated, so no row waits for another to be durable
+	if k == nil {
+		e.order.durable = unlimited // it is never repeated, so rows need not remember others
+	}
 	if err := e.do(ctx, &rowSource{rows: &rowList{rows: rows}}); err != nil {
 		return nil, fmt.Errorf("bulk: import: %w", err)
 	}
@@ -135,6 +161,15 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row) (*
 		im.welcome(ctx, req.Principal.Tenant, run, rows, report)
 	}
 	return &Report{Summary: report.summary(), Results: report}, nil
+}
+
+// syncRun returns the name of a synchronous import. That of a request with a key
+// is the key's, which then stands for these rows and no others.
+func (im *Importer) syncRun(ctx context.Context, req *Request, k *keyed) (string, error) {
+	if k == nil {
+		return newID("req_", time.Now()), nil
+	}
+	return runID(k.key.Run), k.pin(ctx, req.Options)
 }
 
 // welcome sends the welcome emails of a synchronous import. A caller that goes
@@ -159,14 +194,15 @@ func (im *Importer) Submit(ctx context.Context, req *Request) (*Job, error) {
 	if err := im.check(req.Principal); err != nil {
 		return nil, err
 	}
-	return im.submit(ctx, req, &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers})
+	return im.submit(ctx, req, &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}, nil)
 }
 
-func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReader) (*Job, error) {
-	now := time.Now().UTC().Truncate(time.Millisecond)
+func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReader, k *keyed) (*Job, error) {
+	clock := time.Now()
+	now := clock.UTC().Truncate(time.Millisecond)
 	tenant := req.Principal.Tenant
 	job := &Job{
-		ID:          newID("job_", now),
+		ID:          newID("job_", clock),
 		Tenant:      tenant,
 		Type:        JobTypeUserImport,
 		CreatedBy:   req.Principal.ID,
@@ -177,6 +213,11 @@ func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReade
 		SegmentRows: im.cfg.SegmentRows,
 	}
 	job.Payload = payloadKey(tenant, job.ID)
+	if k != nil {
+		// Two requests that meet in one job have a payload each, until one wins.
+		job.ID = jobID(k.key.Run)
+		job.Payload = fmt.Sprintf("%s-%d", payloadKey(tenant, job.ID), k.key.Version)
+	}
 	// The payload's end is where the request turns out to be good or bad, so a
 	// bad one fails the Put, which then stores nothing.
 	source := &payloadWriter{rows: rows, end: func() error {
@@ -195,7 +236,14 @@ func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReade
 	}
 	job.TotalRecords = rows.count
 	job.Options = req.Options
-	if err := im.create(ctx, job); err != nil {
+	if k != nil {
+		job.Fingerprint = k.fingerprint(req.Options)
+	}
+	err = im.create(ctx, job)
+	if k != nil && errors.Is(err, ErrJobExists) {
+		return k.join(ctx, im, job)
+	}
+	if err != nil {
 		im.discard(ctx, job.Payload)
 		return nil, err
 	}
@@ -204,20 +252,16 @@ func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReade
 
 // create adds the job to the queue.
 func (im *Importer) create(ctx context.Context, job *Job) error {
-	tries := 0
-	err := syncBackoff.retry(ctx, func() error {
-		tries++
-		return im.jobs.Create(ctx, *job)
-	})
-	if errors.Is(err, ErrJobExists) && tries > 1 {
-		return nil // by an earlier try whose answer was lost
-	}
+	err := syncBackoff.retry(ctx, func() error { return im.jobs.Create(ctx, *job) })
 	if err != nil {
-		// It may have been done all the same. Without its payload such a job
-		// could not run, so that is kept then.
-		if _, getErr := im.jobs.Get(context.WithoutCancel(ctx), job.ID); getErr == nil {
+		// It may have been done all the same, by a call whose answer was lost.
+		// Without its payload such a job could not run, so that is kept then.
+		made, getErr := im.jobs.Get(context.WithoutCancel(ctx), job.ID)
+		if getErr == nil && made.Payload == job.Payload {
 			return nil
 		}
+	}
+	if err != nil {
 		return fmt.Errorf("bulk: create %s: %w", job.ID, err)
 	}
 	return nil

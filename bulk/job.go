@@ -42,6 +42,9 @@ type Job struct {
 	// SegmentRows is how many rows a segment of the results has. It is part of
 	// the job, so that workers of different settings agree on it.
 	SegmentRows int `json:"segmentRows"`
+	// Fingerprint identifies the rows and options of a job that was made under an
+	// idempotency key.
+	Fingerprint string `json:"fingerprint,omitempty"`
 
 	// What the queue sets.
 

@@ -127,7 +127,7 @@ func (s *Summary) merge(t Summary) {
 
 // A Report is the outcome of a synchronous import.
 type Report struct {
-	Summary Summary
+	Summary Summary `json:"summary"`
 	// Results has one result for each row, in order.
-	Results []RowResult
+	Results []RowResult `json:"results"`
 }

@@ -127,7 +127,7 @@ func (h *Handler) fail(c *call, err error) {
 	if c.w.begun {
 		panic(http.ErrAbortHandler)
 	}
-	if p.status == http.StatusServiceUnavailable {
+	if p.status == http.StatusServiceUnavailable || p.code == codeKeyInProgress {
 		h.retryAfter(c)
 	}
 	c.w.fail(p)

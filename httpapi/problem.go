@@ -17,6 +17,8 @@ const (
 	codeNotFound         = "NOT_FOUND"
 	codeJobNotFound      = "JOB_NOT_FOUND"
 	codeJobEnded         = "JOB_ENDED"
+	codeKeyInProgress    = "IDEMPOTENCY_IN_PROGRESS"
+	codeKeyReused        = "IDEMPOTENCY_KEY_REUSED"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
 	codeBodyTooLarge     = "BODY_TOO_LARGE"
 	codeUnsupportedMedia = "UNSUPPORTED_MEDIA_TYPE"
@@ -91,6 +93,10 @@ func problemOf(err error) (_ *problem, cause error) {
 		return jobNotFound(), nil
 	case errors.Is(err, bulk.ErrJobEnded):
 		return &problem{status: http.StatusConflict, code: codeJobEnded, message: "the job has ended"}, nil
+	case errors.Is(err, bulk.ErrKeyInProgress):
+		return &problem{status: http.StatusConflict, code: codeKeyInProgress, message: "a request with this Idempotency-Key is under way"}, nil
+	case errors.Is(err, bulk.ErrKeyReused):
+		return &problem{status: http.StatusUnprocessableEntity, code: codeKeyReused, message: "the Idempotency-Key was used for another body or other options"}, nil
 	case errors.Is(err, bulk.ErrBadCursor):
 		return badRequest("query parameter cursor is none that a listing returned"), nil
 	case errors.Is(err, bulk.ErrNoResults):

@@ -21,6 +21,9 @@ func (h *Handler) importUsers(c *call) error {
 	if err := queryOptions(c.r, format, &req.Options); err != nil {
 		return err
 	}
+	if req.IdempotencyKey, err = idempotencyKey(c.r.Header); err != nil {
+		return err
+	}
 	body, err := h.openBody(c)
 	if err != nil {
 		return err
@@ -30,6 +33,9 @@ func (h *Handler) importUsers(c *call) error {
 	if err != nil {
 		body.drain()
 		return err
+	}
+	if req.Replayed {
+		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
 	if req.Async {
 		c.w.Header().Set("Preference-Applied", respondAsync)
@@ -97,7 +103,7 @@ func (h *Handler) accepted(c *call, job *bulk.Job) error {
 	return c.w.data(http.StatusAccepted, acceptedView{
 		Mode:         "async",
 		JobID:        job.ID,
-		Status:       job.Status,
+		Status:       bulk.JobPending, // also in the replay of an answer whose job has got on
 		TotalRecords: job.TotalRecords,
 		StatusURL:    h.path(c.r, "jobs/"+job.ID),
 		CreatedAt:    stamp(job.CreatedAt),

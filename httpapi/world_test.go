@@ -182,11 +182,15 @@ type store struct {
 	commits atomic.Int32
 	err     error
 	panics  bool
+	lookup  func() // called by every Lookup
 }
 
 func (s *store) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) ([]bulk.Found, error) {
 	if s.panics {
 		panic("store panics")
+	}
+	if s.lookup != nil {
+		s.lookup()
 	}
 	if s.err != nil {
 		return nil, s.err

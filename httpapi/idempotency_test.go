@@ -1,0 +1,69 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/httpapi"
+	"github.com/bulkops/bulkops/jobs/memjobs"
+)
+
+func TestIdempotencyKey(t *testing.T) {
+	for name, n := range map[string]int{"Sync": 3, "Job": 100} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, withKeys)
+			key := "Idempotency-Key: k-1"
+			first := w.do(admin, "POST", usersPath, usersBody(n), key)
+			require.Less(t, first.Code, 300, first.Body)
+			assert.Empty(t, first.Header().Get("Idempotency-Replayed"))
+
+			again := w.do(admin, "POST", usersPath, usersBody(n), key)
+			assert.Equal(t, first.Code, again.Code)
+			assert.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
+			assert.Equal(t, first.Body.String(), again.Body.String())
+			assert.Equal(t, first.Header().Get("Location"), again.Header().Get("Location"))
+
+			requireProblem(t, w.do(admin, "POST", usersPath, usersBody(n+1), key), http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED")
+			other := w.do(strings.Replace(admin, "acme", "other", 1), "POST", usersPath, usersBody(n), key)
+			assert.Empty(t, other.Header().Get("Idempotency-Replayed"))
+		})
+	}
+}
+
+func TestIdempotencyKeyInProgress(t *testing.T) {
+	queue := memjobs.New()
+	inner := 0
+	w := newWorld(t, func(cfg *bulk.Config, api *httpapi.Config) { cfg.Keys = queue })
+	w.store.lookup = func() {
+		if inner++; inner > 1 {
+			return
+		}
+		rec := w.do(admin, "POST", usersPath, usersBody(3), "Idempotency-Key: k")
+		requireProblem(t, rec, http.StatusConflict, "IDEMPOTENCY_IN_PROGRESS")
+		assert.Equal(t, "5", rec.Header().Get("Retry-After"))
+	}
+	rec := w.do(admin, "POST", usersPath, usersBody(3), "Idempotency-Key: k")
+	assert.Equal(t, http.StatusOK, rec.Code)
+	assert.Equal(t, 1, inner)
+}
+
+func TestIdempotencyKeyIsChecked(t *testing.T) {
+	w := newWorld(t, withKeys)
+	for _, keys := range [][]string{{""}, {"a", "b"}, {"ä"}, {strings.Repeat("a", 256)}} {
+		r := httptest.NewRequest("POST", usersPath, strings.NewReader(usersBody(1)))
+		r.Header.Set("Authorization", "Bearer "+admin)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header["Idempotency-Key"] = keys
+		requireProblem(t, w.serve(r), http.StatusBadRequest, "INVALID_REQUEST")
+	}
+	without := newWorld(t)
+	requireProblem(t, without.do(admin, "POST", usersPath, usersBody(1), "Idempotency-Key: a"), http.StatusBadRequest, "INVALID_REQUEST")
+}
+
+func withKeys(cfg *bulk.Config, _ *httpapi.Config) { cfg.Keys = memjobs.New() }
