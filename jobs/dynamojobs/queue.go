@@ -1,0 +1,265 @@
+package dynamojobs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// Limits of the service.
+const (
+	// MaxItem is the size of an item in bytes. Source: DynamoDB developer guide,
+	// "Quotas", Items.
+	MaxItem = bulk.MaxItem
+	// MaxKeys is how many items one BatchGetItem reads. Source: API reference,
+	// BatchGetItem.
+	MaxKeys = 100
+	// MaxSortKey is the length of a sort key in bytes. Source: DynamoDB developer
+	// guide, "Quotas", Partition keys and sort keys.
+	MaxSortKey = 1024
+
+	// MaxJobID is the length of a job's id in bytes: the rest of a sort key is the
+	// tenant's place in the index of claims.
+	MaxJobID = MaxSortKey - turnSize
+)
+
+// A Queue is a [bulk.JobQueue] and [bulk.KeyStore] in a DynamoDB table. It is safe for concurrent use
+// and has no goroutines. Make one with [New].
+type Queue struct {
+	client Client
+	opts   Options
+	stamps stamps
+
+	mu   sync.Mutex
+	next turn // whose turn it is: the first tenant behind it
+}
+
+var (
+	_ bulk.JobQueue = (*Queue)(nil)
+	_ bulk.KeyStore = (*Queue)(nil)
+)
+
+// New returns a queue, or a [*bulk.ConfigError]. It calls nothing.
+func New(client Client, opts Options) (*Queue, error) {
+	if client == nil {
+		return nil, &bulk.ConfigError{Field: "client", Problem: "is required"}
+	}
+	if err := opts.fill(); err != nil {
+		return nil, err
+	}
+	return &Queue{
+		client: client,
+		opts:   opts,
+		next:   turnOf(rand.Text(), opts.Shards), // a random place
+	}, nil
+}
+
+// Create implements [bulk.JobQueue].
+func (q *Queue) Create(ctx context.Context, job bulk.Job) error {
+	if err := q.create(ctx, job); err != nil {
+		return fmt.Errorf("dynamojobs: create job %q: %w", job.ID, err)
+	}
+	return nil
+}
+
+func (q *Queue) create(ctx context.Context, job bulk.Job) error {
+	if !possible(job.ID) {
+		return bulk.Permanent(fmt.Errorf("an id must be valid UTF-8 of 1 to %d bytes", MaxJobID))
+	}
+	record, err := newItem(job, q.opts.Shards)
+	if err != nil {
+		return err
+	}
+	u := newUpdate()
+	u.whenMissing(attrID)
+	return q.put(ctx, record, u, bulk.ErrJobExists)
+}
+
+// possible reports whether a job can have that id. For others DynamoDB would
+// refuse the call, where the answer is that there is no such job.
+func possible(id string) bool {
+	return id != "" && len(id) <= MaxJobID && utf8.ValidString(id)
+}
+
+// Get implements [bulk.JobQueue].
+func (q *Queue) Get(ctx context.Context, id string) (bulk.Job, error) {
+	job, err := q.get(ctx, id)
+	if err != nil {
+		return bulk.Job{}, fmt.Errorf("dynamojobs: get job %q: %w", id, err)
+	}
+	return job, nil
+}
+
+func (q *Queue) get(ctx context.Context, id string) (bulk.Job, error) {
+	if !possible(id) {
+		return bulk.Job{}, bulk.ErrJobNotFound
+	}
+	var it item
+	err := q.retry(ctx, func() (err error) {
+		it, err = q.read(ctx, id)
+		return err
+	})
+	switch {
+	case err != nil:
+		return bulk.Job{}, err
+	case !it.exists(time.Now()):
+		return bulk.Job{}, bulk.ErrJobNotFound
+	}
+	return it.job()
+}
+
+// Save implements [bulk.JobQueue].
+func (q *Queue) Save(ctx context.Context, id string, token int64, change bulk.JobChange) (bulk.Job, error) {
+	job, err := q.save(ctx, id, token, change)
+	if err != nil {
+		return bulk.Job{}, fmt.Errorf("dynamojobs: save job %q: %w", id, err)
+	}
+	return job, nil
+}
+
+func (q *Queue) save(ctx context.Context, id string, token int64, to bulk.JobChange) (bulk.Job, error) {
+	if to.End != "" && !to.End.Ended() {
+		return bulk.Job{}, bulk.Permanent(fmt.Errorf("a job cannot end as %q", to.End))
+	}
+	if !possible(id) {
+		return bulk.Job{}, bulk.ErrLeaseLost
+	}
+	it, err := q.change(ctx, id, change{
+		nonce: saveNonce(token),
+		apply: func(u *update, now time.Time) error {
+			// An ended job has no lease either.
+			u.when(attrToken, "=", number(token))
+			u.whenThere(attrLease)
+			return applySave(u, stamp(now), to)
+		},
+		refused: func(it item, now time.Time) error {
+			if !it.exists(now) || it.number(attrToken) != token || !it.has(attrLease) {
+				return bulk.ErrLeaseLost
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return bulk.Job{}, err
+	}
+	return it.job()
+}
+
+func applySave(u *update, now time.Time, to bulk.JobChange) error {
+	if to.Progress != nil {
+		progress, err := document(to.Progress)
+		if err != nil {
+			return err
+		}
+		u.set(attrProgress, progress)
+		u.set(attrAttempts, number(0))
+	}
+	switch {
+	case to.End != "":
+		if to.Results != "" {
+			u.set(attrResults, text(to.Results))
+		}
+		if to.Error != nil {
+			failure, err := document(to.Error)
+			if err != nil {
+				return err
+			}
+			u.set(attrError, failure)
+		}
+		u.remove(attrLease, attrNotBefore)
+		end(u, to.End, now)
+	case to.Lease > 0:
+		until := now.Add(to.Lease)
+		u.set(attrLease, moment(until))
+		u.set(attrClaimAt, moment(until))
+		u.remove(attrNotBefore)
+	case to.RetryAfter > 0:
+		at := now.Add(to.RetryAfter)
+		u.set(attrClaimAt, moment(at))
+		u.set(attrNotBefore, moment(at))
+		u.remove(attrLease)
+	default:
+		// At once means at once by every clock.
+		u.set(attrClaimAt, number(0))
+		u.remove(attrLease, attrNotBefore)
+	}
+	return nil
+}
+
+// end ends a job, which takes it out of the index of claims.
+func end(u *update, status bulk.JobStatus, now time.Time) {
+	u.set(attrStatus, text(string(status)))
+	u.set(attrCompleted, moment(now))
+	u.remove(attrClaimAt, attrShard, attrTurn)
+}
+
+// Cancel implements [bulk.JobQueue].
+func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error) {
+	job, err := q.cancel(ctx, id, results)
+	if err != nil {
+		return job, fmt.Errorf("dynamojobs: cancel job %q: %w", id, err)
+	}
+	return job, nil
+}
+
+// errProcessing is why a job cannot be ended by cancel.
+var errProcessing = bulk.Permanent(errors.New("the job is processing"))
+
+func (q *Queue) cancel(ctx context.Context, id, results string) (bulk.Job, error) {
+	if !possible(id) {
+		return bulk.Job{}, bulk.ErrJobNotFound
+	}
+	it, err := q.change(ctx, id, change{
+		nonce: attrCancelNonce,
+		apply: func(u *update, now time.Time) error {
+			u.when(attrStatus, "=", text(string(bulk.JobPending)))
+			if results != "" {
+				u.set(attrResults, text(results))
+			}
+			end(u, bulk.JobCancelled, stamp(now))
+			return nil
+		},
+		refused: refuseUnless(bulk.JobPending),
+	})
+	if errors.Is(err, errProcessing) { // and never pending again
+		it, err = q.change(ctx, id, change{
+			nonce: attrCancelNonce,
+			apply: func(u *update, _ time.Time) error {
+				u.when(attrStatus, "=", text(string(bulk.JobProcessing)))
+				u.set(attrCancel, boolean(true))
+				return nil
+			},
+			refused: refuseUnless(bulk.JobProcessing),
+		})
+	}
+	if err != nil && !errors.Is(err, bulk.ErrJobEnded) {
+		return bulk.Job{}, err
+	}
+	job, decodeErr := it.job()
+	if decodeErr != nil {
+		return bulk.Job{}, decodeErr
+	}
+	return job, err
+}
+
+// refuseUnless returns the refusal of a cancel that is for jobs of that status.
+func refuseUnless(status bulk.JobStatus) func(item, time.Time) error {
+	return func(it item, now time.Time) error {
+		switch {
+		case !it.exists(now):
+			return bulk.ErrJobNotFound
+		case it.status() == status:
+			return nil
+		case it.status().Ended():
+			return bulk.ErrJobEnded
+		default:
+			return errProcessing
+		}
+	}
+}
