@@ -82,10 +82,9 @@ type Config struct {
 }
 
 // configRules are the bounds of a Config, checked once its defaults are filled in.
+// The backends are not among them: validator would look into them, while they
+// may be at work.
 type configRules struct {
-	Store         Store         `validate:"required"`
-	Blobs         BlobStore     `validate:"required"`
-	Jobs          JobQueue      `validate:"required"`
 	MaxUsers      int           `validate:"min=1"`
 	SyncThreshold int           `validate:"min=1"`
 	Retention     time.Duration `validate:"min=1s"`
@@ -100,6 +99,14 @@ type configRules struct {
 
 // complete fills in the defaults and checks the bounds.
 func (c Config) complete() (Config, error) {
+	switch {
+	case c.Store == nil:
+		return c, &ConfigError{"Config.Store", "is required"}
+	case c.Blobs == nil:
+		return c, &ConfigError{"Config.Blobs", "is required"}
+	case c.Jobs == nil:
+		return c, &ConfigError{"Config.Jobs", "is required"}
+	}
 	c.MaxUsers = cmp.Or(c.MaxUsers, DefaultMaxUsers)
 	c.SyncThreshold = cmp.Or(c.SyncThreshold, min(DefaultSyncThreshold, c.MaxUsers+1))
 	c.Retention = cmp.Or(c.Retention, DefaultRetention)
@@ -120,7 +127,7 @@ func (c Config) complete() (Config, error) {
 		c.WorkerName = workerName()
 	}
 	err := validator.New().Struct(configRules{
-		c.Store, c.Blobs, c.Jobs, c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL,
+		c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL,
 		c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace,
 	})
 	var invalid validator.ValidationErrors
@@ -138,12 +145,9 @@ func (c Config) complete() (Config, error) {
 }
 
 func configError(e validator.FieldError) *ConfigError {
-	problem := "is required"
-	switch e.Tag() {
-	case "min":
-		problem = fmt.Sprintf("is %v; it must be at least %s", e.Value(), e.Param())
-	case "max":
-		problem = fmt.Sprintf("is %v; it must be at most %s", e.Value(), e.Param())
+	bound := "at least"
+	if e.Tag() == "max" {
+		bound = "at most"
 	}
-	return &ConfigError{"Config." + e.Field(), problem}
+	return &ConfigError{"Config." + e.Field(), fmt.Sprintf("is %v; it must be %s %s", e.Value(), bound, e.Param())}
 }

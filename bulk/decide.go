@@ -55,7 +55,7 @@ func create(p *plan, found Found, newID string) decision {
 	switch {
 	case found.ByEmail != nil: // so the row has an id, and nobody has that
 		d.fail(emailTaken())
-	case user.Size() > MaxUser:
+	case !user.fits():
 		d.fail(userTooLarge())
 	default:
 		d.status = StatusCreated
@@ -84,7 +84,7 @@ func (d *decision) update(p *plan, target *Stored) {
 	if patch.Email != "" {
 		user.Email = patch.Email
 	}
-	if user.Size() > MaxUser {
+	if !user.fits() {
 		d.fail(userTooLarge())
 		return
 	}

@@ -133,6 +133,7 @@ func (e *engine) readBatch(source *rowSource) (*batch, error) {
 
 func (e *engine) fillBatch(source *rowSource) (*batch, error) {
 	b := &batch{items: make([]*item, 0, MaxBatch)}
+	block := make([]item, MaxBatch)
 	for read := 0; len(b.items) < MaxBatch && read < 4*MaxBatch; read++ {
 		row, err := source.rows.Next()
 		if err == io.EOF {
@@ -142,15 +143,16 @@ func (e *engine) fillBatch(source *rowSource) (*batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := readRow(source.next, row)
+		it := &block[len(b.items)]
+		it.plan.readRow(source.next, row)
 		source.next++
-		if len(p.errors) > 0 {
-			r := p.result(StatusFailed)
-			r.Errors = p.errors
+		if len(it.plan.errors) > 0 {
+			r := it.plan.result(StatusFailed)
+			r.Errors = it.plan.errors
 			e.out.result(r)
 			continue
 		}
-		b.items = append(b.items, &item{plan: p})
+		b.items = append(b.items, it)
 	}
 	return b, nil
 }
@@ -170,7 +172,7 @@ func (e *engine) work(ctx context.Context, b *batch) error {
 	}
 	if failure != nil {
 		for _, it := range items {
-			e.end(it, failed(it.plan, failure))
+			e.end(it, failed(&it.plan, failure))
 		}
 		return nil
 	}
@@ -276,7 +278,7 @@ func (e *engine) settle(ctx context.Context, items []*item, found []Found) error
 func (e *engine) decide(ctx context.Context, tries []*try, again bool) (writing, held []*try) {
 	writing = tries[:0]
 	for _, t := range tries {
-		p := t.item.plan
+		p := &t.item.plan
 		d, recalled := recallRow(p, t.found, e.run)
 		if !recalled {
 			d = decide(p, t.found, e.opts, generatedID(p, e.run))
@@ -408,7 +410,7 @@ func (e *engine) give(ctx context.Context, t *try) {
 	if !errors.Is(t.err, ErrUserTooLarge) {
 		e.log.WarnContext(ctx, "row could not be written", "import", e.run, "row", t.item.plan.index, "error", t.err)
 	}
-	e.end(t.item, failed(t.item.plan, t.err))
+	e.end(t.item, failed(&t.item.plan, t.err))
 }
 
 // pause waits before the next round: as long as the row with the most failures
@@ -444,7 +446,7 @@ func (e *engine) lookupAgain(ctx context.Context, tries []*try) ([]*try, error) 
 	}
 	if failure != nil {
 		for _, t := range tries {
-			e.end(t.item, failed(t.item.plan, failure))
+			e.end(t.item, failed(&t.item.plan, failure))
 		}
 		return nil, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -73,9 +74,11 @@ func NewFields(values map[string]any) (Fields, error) {
 
 // fieldsOf makes fields of an object that is valid JSON.
 func fieldsOf(object []byte) (Fields, []canon.Problem) {
-	var buf [512]byte
-	text, problems := canon.Value(buf[:0], object, fieldLimits)
-	return fieldsText(text), problems
+	text, problems := canon.Value(object, fieldLimits)
+	if text == "{}" {
+		text = ""
+	}
+	return Fields{text}, problems
 }
 
 // fieldsText takes over canonical text.
@@ -137,10 +140,14 @@ func (f Fields) All() iter.Seq2[string, json.RawMessage] {
 // Merge returns f with patch laid over it: a field of patch replaces the one of
 // f, a null removes it. So the fields of a new user are Fields{}.Merge(patch).
 func (f Fields) Merge(patch Fields) Fields {
-	if patch.IsZero() {
+	switch {
+	case patch.IsZero():
 		return f
+	case f.IsZero() && !strings.Contains(patch.text, ":null"):
+		return patch // nothing in it removes a field
 	}
-	return fieldsText(canon.Merge(nil, []byte(f.text), []byte(patch.text)))
+	dst := make([]byte, 0, len(f.text)+len(patch.text))
+	return fieldsText(canon.Merge(dst, []byte(f.text), []byte(patch.text)))
 }
 
 // diff returns the fields of patch that would change f.
@@ -153,7 +160,7 @@ func (f Fields) diff(patch Fields) Fields {
 
 // size is how many bytes DynamoDB counts for the fields.
 func (f Fields) size() int {
-	return canon.Size([]byte(f.String()))
+	return canon.Size(f.String())
 }
 
 // MarshalJSON returns the canonical text.

@@ -48,12 +48,17 @@ type group struct {
 	seen   int
 	last   int    // the highest row that ended
 	joined *group // the group that took this one over
+
+	// Nearly all groups are one row, and need no more memory than this.
+	firstID, firstEmail [1]string
+	firstPast           [1]markedRow
 }
 
 // An item is a row under way.
 type item struct {
-	plan  *plan
+	plan  plan
 	group *group
+	solo  group // the group that it begins, if nothing connects it to another
 	// ordered is set when nothing before the row is undurable any more.
 	ordered bool
 }
@@ -77,7 +82,7 @@ func (o *order) admit(ctx context.Context, number int, items []*item, found []Fo
 	}
 	now := 0
 	for i, it := range items {
-		g := o.groupOf(it.plan, found[i])
+		g := o.groupOf(it, found[i])
 		it.group = g
 		switch {
 		case g.active > 0 || len(g.queue) > 0:
@@ -99,8 +104,9 @@ func (o *order) admit(ctx context.Context, number int, items []*item, found []Fo
 }
 
 // groupOf returns the group of a row, joining groups that it connects.
-func (o *order) groupOf(p *plan, found Found) *group {
-	var g *group
+func (o *order) groupOf(it *item, found Found) *group {
+	p := &it.plan
+	g := &it.solo
 	if p.ID != "" {
 		g = o.enter(g, o.ids, p.ID, false)
 	}
@@ -121,24 +127,27 @@ func (o *order) groupOf(p *plan, found Found) *group {
 	return g
 }
 
-// enter puts a name into group g, or into a new one if g is nil, and returns the
-// group that g and the name's group now are.
+// enter puts a name into group g and returns the group that g and the name's
+// group now are.
 func (o *order) enter(g *group, names map[string]*group, name string, email bool) *group {
-	other := names[name]
-	switch {
-	case other == nil:
-		if g == nil {
-			g = new(group)
-		}
+	switch other := names[name]; other {
+	case nil:
 		names[name] = g
-		if email {
+		switch {
+		case email && g.emails == nil:
+			g.firstEmail[0] = name
+			g.emails = g.firstEmail[:]
+		case email:
 			g.emails = append(g.emails, name)
-		} else {
+		case g.ids == nil:
+			g.firstID[0] = name
+			g.ids = g.firstID[:]
+		default:
 			g.ids = append(g.ids, name)
 		}
 		return g
-	case g == nil || g == other:
-		return other
+	case g:
+		return g
 	default:
 		return o.join(other, g)
 	}
@@ -194,6 +203,9 @@ func (o *order) done(it *item, outcome byte) {
 	g := it.current()
 	g.last = max(g.last, it.plan.index)
 	if it.plan.index >= o.durable {
+		if g.past == nil {
+			g.past = g.firstPast[:0]
+		}
 		g.past = append(g.past, markedRow{it.plan.index, outcome})
 	}
 	g.active--

@@ -105,8 +105,10 @@ func (r *payloadReader) Next() (Row, error) {
 	}
 	text, errs, failed := bytes.Cut(rest, []byte{'\t'})
 	row := Row{JSON: text}
-	if row.Line, err = strconv.Atoi(string(number)); err != nil {
-		return Row{}, &payloadError{"a line without a number"}
+	if string(number) != "0" { // that of most formats
+		if row.Line, err = strconv.Atoi(string(number)); err != nil {
+			return Row{}, &payloadError{"a line without a number"}
+		}
 	}
 	if failed {
 		if err := json.Unmarshal(errs, &row.Errors); err != nil {

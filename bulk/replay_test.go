@@ -318,7 +318,7 @@ func TestJobMatchesModelUnderFaults(t *testing.T) {
 // TestJobSurvivesEveryCrash kills the worker at every call that it makes to a
 // backend, before and after the call's effect.
 func TestJobSurvivesEveryCrash(t *testing.T) {
-	for seed := range uint64(scenarios(t, 12)) {
+	for seed := range uint64(scenarios(t, 7)) { // one of them large
 		s := newScenario(seed)
 		calls := 1
 		for die := 1; die <= calls; die++ {

@@ -1,6 +1,10 @@
 package bulk
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/bulkops/bulkops/internal/canon"
+)
 
 // Limits of a user.
 const (
@@ -39,6 +43,13 @@ type User struct {
 // store refuses a user above [MaxUser], so that what one store takes, all take.
 func (u User) Size() int {
 	return len(u.ID) + 2*len(u.Email) + u.CustomFields.size() + u.Metadata.size()
+}
+
+// fits reports whether the user is within [MaxUser].
+func (u *User) fits() bool {
+	// Nearly all are so small that they need not be counted.
+	length := len(u.ID) + len(u.Email) + len(u.CustomFields.text) + len(u.Metadata.text)
+	return canon.MaxSize(length) < MaxUser-64 || u.Size() <= MaxUser
 }
 
 // EmailKey returns what emails are compared by: the address with ASCII letters

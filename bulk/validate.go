@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"fmt"
+	"slices"
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,13 +52,18 @@ func hasControl(s string) bool {
 
 // readRow reads and validates the row of that index.
 func readRow(index int, row Row) *plan {
-	p := &plan{index: index, line: row.Line, errors: row.Errors[:len(row.Errors):len(row.Errors)]}
+	p := new(plan)
+	p.readRow(index, row)
+	return p
+}
+
+func (p *plan) readRow(index int, row Row) {
+	*p = plan{index: index, line: row.Line, errors: row.Errors[:len(row.Errors):len(row.Errors)]}
 	if len(row.JSON) > 0 {
 		p.read(row.JSON)
 	} else if len(p.errors) == 0 {
 		p.fail(CodeInvalidUser, "", "the row is empty")
 	}
-	return p
 }
 
 func (p *plan) fail(code Code, field, message string) {
@@ -74,15 +80,52 @@ const (
 	keyMetadata     = "metadata"
 )
 
+// keyName returns the name of a key. The names that rows have cost nothing.
+func keyName(quoted []byte) string {
+	switch string(quoted) {
+	case `"userId"`:
+		return keyUserID
+	case `"email"`:
+		return keyEmail
+	case `"customFields"`:
+		return keyCustomFields
+	case `"metadata"`:
+		return keyMetadata
+	default:
+		return canon.Unquote(quoted)
+	}
+}
+
+// A keySet is the keys of a row seen so far.
+type keySet struct {
+	known [4]bool
+	other map[string]bool
+}
+
+// add reports whether the key is new.
+func (s *keySet) add(name string) bool {
+	i := slices.Index([]string{keyUserID, keyEmail, keyCustomFields, keyMetadata}, name)
+	if i >= 0 {
+		old := s.known[i]
+		s.known[i] = true
+		return !old
+	}
+	if s.other == nil {
+		s.other = make(map[string]bool)
+	}
+	old := s.other[name]
+	s.other[name] = true
+	return !old
+}
+
 func (p *plan) read(row jsontext.Value) {
 	if row.Kind() != '{' {
 		p.fail(CodeInvalidUser, "", "the row is not a JSON object but "+kindName(row))
 		return
 	}
 	var (
-		seen    = make(map[string]bool, 4)
-		hasID   bool
-		hasMail bool
+		seen           keySet
+		hasID, hasMail bool
 	)
 	s := canon.Scan(row)
 	for {
@@ -90,12 +133,11 @@ func (p *plan) read(row jsontext.Value) {
 		if !ok {
 			break
 		}
-		name := canon.Unquote(quoted)
-		if seen[name] {
+		name := keyName(quoted)
+		if !seen.add(name) {
 			p.fail(CodeDuplicateKey, clip(name), fmt.Sprintf("key %q stands twice in the row", clip(name)))
 			continue
 		}
-		seen[name] = true
 		null := canon.IsNull(value)
 		switch name {
 		case keyUserID:
@@ -115,7 +157,7 @@ func (p *plan) read(row jsontext.Value) {
 	if !hasID && !hasMail {
 		p.fail(CodeMissingIdentifier, "", "the row needs a userId or an email")
 	}
-	if len(p.errors) == 0 && p.Size() > MaxUser {
+	if len(p.errors) == 0 && !p.fits() {
 		p.tooLarge()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -39,15 +40,28 @@ type Limits struct {
 // not answer with more text than it has itself.
 const maxProblems = 100
 
-// Value appends the canonical form of the JSON value text to dst. Where the
-// value breaks a rule it says so in the problems, the first 100 of them; the
-// text it then appends is not to be used.
-func Value(dst, text []byte, limits Limits) ([]byte, []Problem) {
-	w := walker{src: text, dst: dst, limits: limits}
+// Value returns the canonical form of the JSON value text. Where the value breaks
+// a rule it says so in the problems, the first 100 of them; what it then returns
+// is not to be used.
+func Value(text []byte, limits Limits) (string, []Problem) {
+	w := walkers.Get().(*walker)
+	w.src, w.dst, w.limits = text, w.dst[:0], limits
 	w.pos = skipSpace(text, 0)
 	w.value(0)
-	return w.dst, w.problems
+	canonical, problems := string(w.dst), w.problems
+	w.src, w.problems = nil, nil
+	clear(w.path[:cap(w.path)]) // the names in it are the caller's
+	if cap(w.dst) <= maxKept {
+		walkers.Put(w)
+	}
+	return canonical, problems
 }
+
+// maxKept bounds the memory that a walker keeps for the next value.
+const maxKept = 64 << 10
+
+// walkers keeps the stacks of walkers for the next values.
+var walkers = sync.Pool{New: func() any { return new(walker) }}
 
 // String appends the canonical form of a quoted JSON string.
 func String(dst, quoted []byte) []byte {
@@ -75,6 +89,7 @@ type walker struct {
 	limits   Limits
 	path     []step
 	members  []member // a stack: each object in progress owns its tail
+	scratch  []byte   // for sort
 	problems []Problem
 }
 
@@ -203,7 +218,7 @@ func (w *walker) name(m member) []byte { return w.dst[m.start:m.name] }
 // of their names and reports the names that stand twice.
 func (w *walker) sort(members []member, open int) {
 	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(w.name(a), w.name(b)) })
-	ordered := make([]byte, 0, len(w.dst)-open)
+	ordered := w.scratch[:0]
 	for i, m := range members {
 		if i > 0 {
 			ordered = append(ordered, ',')
@@ -218,6 +233,7 @@ func (w *walker) sort(members []member, open int) {
 		ordered = append(ordered, w.dst[m.start:m.end]...)
 	}
 	copy(w.dst[open:], ordered)
+	w.scratch = ordered
 }
 
 // nameLength counts the code points of a name in canonical quotes.

@@ -27,9 +27,9 @@ func TestValue(t *testing.T) {
 		{`{"n":[1.0,10e-1,-0,0.0,1E2,0.10,-12.50]}`, `{"n":[1,1,0,0,100,0.1,-12.5]}`},
 		{`[true,false,null,"",[],{}]`, `[true,false,null,"",[],{}]`},
 	} {
-		got, problems := Value(nil, []byte(test.text), limits)
+		got, problems := Value([]byte(test.text), limits)
 		assert.Empty(t, problems, test.text)
-		assert.Equal(t, test.want, string(got), test.text)
+		assert.Equal(t, test.want, got, test.text)
 	}
 }
 
@@ -51,10 +51,10 @@ func TestValueReportsProblems(t *testing.T) {
 		{`{"x":[{"k":1,"k":1}]}`, []Problem{{DuplicateName, "x[0].k"}}},
 		{`{"x":{"n":[0,1e126]}}`, []Problem{{NumberRange, "x.n[1]"}}},
 	} {
-		_, problems := Value(nil, []byte(test.text), limits)
+		_, problems := Value([]byte(test.text), limits)
 		assert.Equal(t, test.want, problems, test.text)
 	}
-	many, problems := Value(nil, []byte("["+strings.Repeat("1e999,", 500)+"0]"), limits)
+	many, problems := Value([]byte("["+strings.Repeat("1e999,", 500)+"0]"), limits)
 	assert.NotEmpty(t, many)
 	assert.Len(t, problems, maxProblems)
 }
@@ -111,10 +111,13 @@ func TestSize(t *testing.T) {
 		{`[[],[]]`, 3 + 2 + 3 + 3},
 		{`"a\nb"`, 3},
 	} {
-		assert.Equal(t, test.want, Size([]byte(test.text)), test.text)
+		assert.Equal(t, test.want, Size(test.text), test.text)
+	}
+	for _, text := range []string{`[[],[],[],[]]`, `[1,2,3,4]`, `{"":1,"a":{}}`, `[true,null]`, `0`, `""`} {
+		assert.LessOrEqual(t, Size(text), MaxSize(len(text)), text)
 	}
 	// A number takes a byte for two digits and one more, and one for the sign.
-	assert.GreaterOrEqual(t, Size([]byte("-12345678901234567890123456789012345678")), 21)
+	assert.GreaterOrEqual(t, Size("-12345678901234567890123456789012345678"), 21)
 }
 
 // FuzzValue checks that canonical text means what it was made of, and that it is
@@ -129,15 +132,16 @@ func FuzzValue(f *testing.F) {
 		if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
 			return
 		}
-		got, problems := Value(nil, text, limits)
+		canonical, problems := Value(text, limits)
 		if len(problems) > 0 {
 			return
 		}
+		got := []byte(canonical)
 		require.True(t, jsontext.Value(got).IsValid(), "%s became %s", text, got)
 		require.Equal(t, mean(t, text), mean(t, got))
-		again, problems := Value(nil, got, limits)
+		again, problems := Value(got, limits)
 		require.Empty(t, problems)
-		require.Equal(t, string(got), string(again))
+		require.Equal(t, canonical, again)
 		if got[0] != '{' {
 			return
 		}

@@ -1,8 +1,6 @@
 package canon
 
-import (
-	"bytes"
-)
+import "bytes"
 
 // IsNull reports whether a value is the literal null.
 func IsNull(value []byte) bool { return len(value) == 4 && value[0] == 'n' }
@@ -78,53 +76,4 @@ func join(a, b []byte, each func(name, inA, inB []byte)) {
 			nameB, valueB, okB = sb.Next()
 		}
 	}
-}
-
-// Size returns how many bytes DynamoDB counts for a canonical value: strings
-// and names by their UTF-8 length, numbers by their digits, one byte for a
-// literal, and 3 bytes plus one an element for a map or list. Source: DynamoDB
-// developer guide, "Item sizes and formats".
-func Size(text []byte) int {
-	size := 0
-	for i := 0; i < len(text); {
-		switch c := text[i]; c {
-		case '"':
-			end := stringEnd(text, i)
-			size += stringSize(text[i:end])
-			i = end
-		case '{', '[':
-			size += 3
-			if text[i+1] != '}' && text[i+1] != ']' {
-				size++ // its first element; the others are counted at their commas
-			}
-			i++
-		case ',':
-			size++
-			i++
-		case '}', ']', ':':
-			i++
-		case 't', 'f', 'n':
-			size++
-			i = valueEnd(text, i)
-		default:
-			end := valueEnd(text, i)
-			size += numberSize(text[i:end])
-			i = end
-		}
-	}
-	return size
-}
-
-func stringSize(quoted []byte) int {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return len(quoted) - 2
-	}
-	return len(Unquote(quoted))
-}
-
-// numberSize is one byte for two digits, one for the exponent and one for the
-// sign. Canonical text never has fewer digits than are significant, so this
-// does not fall short of what DynamoDB counts.
-func numberSize(text []byte) int {
-	return len(text)/2 + 3
 }

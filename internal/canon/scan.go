@@ -42,6 +42,9 @@ func (s *Scanner) Next() (name, value []byte, ok bool) {
 	return name, s.text[i:end], true
 }
 
+// text is JSON text as it is kept or as it is read.
+type text interface{ string | []byte }
+
 func skipSpace(text []byte, i int) int {
 	for i < len(text) {
 		switch text[i] {
@@ -55,7 +58,7 @@ func skipSpace(text []byte, i int) int {
 }
 
 // stringEnd returns the index behind the string that starts at i.
-func stringEnd(text []byte, i int) int {
+func stringEnd[T text](text T, i int) int {
 	for i++; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
@@ -68,7 +71,7 @@ func stringEnd(text []byte, i int) int {
 }
 
 // valueEnd returns the index behind the value that starts at i.
-func valueEnd(text []byte, i int) int {
+func valueEnd[T text](text T, i int) int {
 	if i >= len(text) {
 		return len(text)
 	}
