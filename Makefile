@@ -1,0 +1,56 @@
+# make help lists the targets. Everything that is fetched or made goes to .cache,
+# which git ignores.
+
+GO        ?= go
+PKG       ?= ./...
+TESTFLAGS ?=
+BENCH     ?= .
+FUZZTIME  ?= 30s
+THRESHOLD ?= 90
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BIN         = .cache/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint bench fuzz cover tools
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
+	$(BIN)/testservers -- $(BIN)/testreport $(TESTFLAGS) $(PKG)
+
+lint:  ## check formatting, go vet, staticcheck
+	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
+	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+fuzz:  ## run every fuzz target for FUZZTIME (30s)
+	@set -e; targets=$$($(GO) test -list '^Fuzz' $(PKG)); \
+	echo "$$targets" | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$target of $$package, $(FUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+	done
+
+# A line of the profile is "file:range statements count"; each of the two test
+# programs has lines for all blocks of both packages.
+cover:  ## measure what the tests of bulk and httpapi cover of both; less than THRESHOLD=90 percent of either fails
+	@mkdir -p .cache
+	$(GO) test -coverpkg ./bulk,./httpapi -coverprofile .cache/cover.out ./bulk ./httpapi
+	@awk -v least=$(THRESHOLD) '/^mode:/ { next } { size[$$1] = $$2; hits[$$1] += $$3 } END { \
+		for (block in size) { \
+			package = block; sub("/[^/]*$$", "", package); \
+			all[package] += size[block]; if (hits[block] > 0) covered[package] += size[block] } \
+		for (package in all) { \
+			percent = 100 * covered[package] / all[package]; bad = percent < least; failed = failed || bad; \
+			printf "%s: %.1f %% of statements%s\n", package, percent, bad ? ", less than " least " %" : "" } \
+		exit failed }' .cache/cover.out
+	@echo "go tool cover -html .cache/cover.out shows which are not"
+
+tools:
+	@$(GO) build -o $(BIN)/ ./internal/testservers ./internal/testreport

@@ -1,0 +1,276 @@
+package doccheck
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// root is the folder of the module, seen from here.
+const root = "../.."
+
+// maxMount is how many lines it may take to mount the API.
+const maxMount = 20
+
+// documents returns the text of the documents, by name.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = append(names, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"))
+	all := make(map[string]string, len(names))
+	for _, name := range names {
+		all[name] = read(t, name)
+	}
+	return all
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+
+// blocks returns the fenced blocks of a language.
+func blocks(text, language string) []string {
+	var found []string
+	for _, match := range fence.FindAllStringSubmatch(text, -1) {
+		if match[1] == language {
+			found = append(found, match[2])
+		}
+	}
+	return found
+}
+
+// TestGoCodeOfDocumentsIsCompiled: each block of Go stands word for word in a
+// file that the compiler checks.
+func TestGoCodeOfDocumentsIsCompiled(t *testing.T) {
+	sources := goFiles(t, root)
+	for name, text := range documents(t) {
+		for _, block := range blocks(text, "go") {
+			found := false
+			for _, source := range sources {
+				found = found || strings.Contains(source, "\n"+block)
+			}
+			if !found {
+				t.Errorf("%s: this code stands in no Go file:\n%s", name, block)
+			}
+		}
+	}
+}
+
+func TestMountingTakesFewLines(t *testing.T) {
+	code := blocks(read(t, filepath.Join(root, "README.md")), "go")
+	if len(code) == 0 || !strings.Contains(code[0], "httpapi.New(") {
+		t.Fatal("the first Go code of README.md does not mount the API")
+	}
+	if lines := strings.Count(code[0], "\n"); lines > maxMount {
+		t.Errorf("mounting takes %d lines, more than %d", lines, maxMount)
+	}
+}
+
+// goFiles returns the text of the Go files in a folder and below, by name.
+func goFiles(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && name != dir:
+			return filepath.SkipDir // fetched programs, and what is not of the module
+		case !entry.IsDir() && strings.HasSuffix(name, ".go"):
+			files[name] = read(t, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+var (
+	goRun      = regexp.MustCompile(`go run (\./[\w./-]+)((?: -[a-z][\w-]*)?)`)
+	makeTarget = regexp.MustCompile("(?m)(?:`|^)make ([a-z]+)")
+	link       = regexp.MustCompile(`\]\(([^)#\s]+)`)
+)
+
+func TestCommandsOfDocumentsExist(t *testing.T) {
+	makefile := read(t, filepath.Join(root, "Makefile"))
+	for name, text := range documents(t) {
+		for _, match := range goRun.FindAllStringSubmatch(text, -1) {
+			source := ""
+			for _, text := range goFiles(t, filepath.Join(root, match[1])) {
+				source += text
+			}
+			if !strings.Contains(source, "func main()") {
+				t.Errorf("%s: there is no program %s", name, match[1])
+			}
+			if flag := strings.TrimPrefix(strings.TrimSpace(match[2]), "-"); flag != "" && !strings.Contains(source, `"`+flag+`"`) {
+				t.Errorf("%s: %s has no flag -%s", name, match[1], flag)
+			}
+		}
+		for _, match := range makeTarget.FindAllStringSubmatch(text, -1) {
+			if !strings.Contains(makefile, "\n"+match[1]+":") {
+				t.Errorf("%s: the Makefile has no target %s", name, match[1])
+			}
+		}
+	}
+}
+
+func TestLinksOfDocumentsLeadToFiles(t *testing.T) {
+	for name, text := range documents(t) {
+		for _, match := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(match[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), match[1])); err != nil {
+				t.Errorf("%s: the link %s leads nowhere", name, match[1])
+			}
+		}
+	}
+}
+
+var identifier = regexp.MustCompile("`(bulk|httpapi|memstore|memblob|memjobs)\\.([A-Z]\\w*)(?:\\.([A-Z]\\w*))?")
+
+// TestNamesOfDocumentsExist: what documents name of the API is there.
+func TestNamesOfDocumentsExist(t *testing.T) {
+	folders := map[string]string{
+		"bulk": "bulk", "httpapi": "httpapi",
+		"memstore": "store/memstore", "memblob": "blob/memblob", "memjobs": "jobs/memjobs",
+	}
+	declared := make(map[string]map[string]bool)
+	for name, folder := range folders {
+		declared[name] = declarations(t, filepath.Join(root, folder))
+	}
+	for name, text := range documents(t) {
+		for _, match := range identifier.FindAllStringSubmatch(text, -1) {
+			full := match[2]
+			if match[3] != "" {
+				full += "." + match[3]
+			}
+			if !declared[match[1]][full] {
+				t.Errorf("%s: there is no %s.%s", name, match[1], full)
+			}
+		}
+	}
+}
+
+// declarations returns the exported names of a package: "F", "T", "T.Field",
+// "T.Method".
+func declarations(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	for file, text := range goFiles(t, dir) {
+		if strings.HasSuffix(file, "_test.go") || filepath.Dir(file) != filepath.Clean(dir) {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range parsed.Decls {
+			switch decl := decl.(type) {
+			case *ast.FuncDecl:
+				name := decl.Name.Name
+				if decl.Recv != nil {
+					name = typeName(decl.Recv.List[0].Type) + "." + name
+				}
+				names[name] = true
+			case *ast.GenDecl:
+				for _, spec := range decl.Specs {
+					declareSpec(names, spec)
+				}
+			}
+		}
+	}
+	return names
+}
+
+func typeName(e ast.Expr) string {
+	if star, ok := e.(*ast.StarExpr); ok {
+		e = star.X
+	}
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+func declareSpec(names map[string]bool, spec ast.Spec) {
+	switch spec := spec.(type) {
+	case *ast.ValueSpec:
+		for _, name := range spec.Names {
+			names[name.Name] = true
+		}
+	case *ast.TypeSpec:
+		names[spec.Name.Name] = true
+		var members *ast.FieldList
+		switch t := spec.Type.(type) {
+		case *ast.StructType:
+			members = t.Fields
+		case *ast.InterfaceType:
+			members = t.Methods
+		default:
+			return
+		}
+		for _, member := range members.List {
+			for _, name := range member.Names {
+				names[spec.Name.Name+"."+name.Name] = true
+			}
+		}
+	}
+}
+
+// TestMemoryBackendsLinkNoAWS: a program on the in-memory backends links no AWS
+// code, and package bulk no backend.
+func TestMemoryBackendsLinkNoAWS(t *testing.T) {
+	for _, test := range []struct {
+		packages []string
+		absent   []string
+	}{
+		{
+			[]string{"./bulk", "./httpapi", "./store/memstore", "./blob/memblob", "./jobs/memjobs", "./examples/quickstart"},
+			[]string{"github.com/aws/"},
+		},
+		{
+			[]string{"./bulk"},
+			[]string{
+				"github.com/bulkops/bulkops/store/", "github.com/bulkops/bulkops/blob/", "github.com/bulkops/bulkops/jobs/",
+				"github.com/bulkops/bulkops/httpapi", "github.com/bulkops/bulkops/bulk/bulktest", "net/http", "testing",
+			},
+		},
+	} {
+		cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, test.packages...)...)
+		cmd.Dir = root
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		list, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go list: %v\n%s", err, stderr.String())
+		}
+		for dep := range strings.Lines(string(list)) {
+			dep = strings.TrimSpace(dep)
+			for _, absent := range test.absent {
+				if dep == absent || strings.HasPrefix(dep, strings.TrimSuffix(absent, "/")+"/") {
+					t.Errorf("%s depends on %s", strings.Join(test.packages, " "), dep)
+				}
+			}
+		}
+	}
+}
