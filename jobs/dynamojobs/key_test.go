@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/bulk/bulktest"
 	"github.com/bulkops/bulkops/internal/awstest"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 )
@@ -20,6 +21,15 @@ func newKey(tenant, name string) bulk.Key {
 		Tenant: tenant, Name: name, Version: 1, Run: "job_1",
 		ExpiresAt: now.Add(time.Hour), BusyUntil: now.Add(time.Minute),
 	}
+}
+
+func TestKeyConformance(t *testing.T) {
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		table := newTable(t, server)
+		bulktest.TestKeyStore(t, func(t *testing.T) bulk.KeyStore {
+			return newQueue(t, server, table, awstest.Transport(t))
+		})
+	})
 }
 
 func TestKeys(t *testing.T) {

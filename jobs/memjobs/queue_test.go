@@ -18,6 +18,10 @@ func TestConformance(t *testing.T) {
 	bulktest.TestJobQueue(t, func(*testing.T) bulk.JobQueue { return memjobs.New() })
 }
 
+func TestKeyConformance(t *testing.T) {
+	bulktest.TestKeyStore(t, func(*testing.T) bulk.KeyStore { return memjobs.New() })
+}
+
 func BenchmarkConformance(b *testing.B) {
 	bulktest.BenchmarkJobQueue(b, func(*testing.B) bulk.JobQueue { return memjobs.New() })
 }

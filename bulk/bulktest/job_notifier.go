@@ -1,0 +1,50 @@
+package bulktest
+
+import (
+	"time"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// notifierCases are skipped by a queue that does not tell of new jobs.
+var notifierCases = []jobCase{{
+	name: "Changed/ClosedByCreate",
+	rule: "the channel that Changed returned is closed when a job was created after the call",
+	run: func(t *jobTest) {
+		notifier := t.notifier()
+		for range 3 {
+			first, second := notifier.Changed(), notifier.Changed()
+			t.create()
+			t.closed(first)
+			t.closed(second)
+		}
+	},
+}, {
+	name: "Changed/ClosedByRelease",
+	rule: "the channel that Changed returned is closed when a lease was given up after the call",
+	run: func(t *jobTest) {
+		notifier := t.notifier()
+		job := t.processing(longLease)
+		changed := notifier.Changed()
+		t.save(job, bulk.JobChange{})
+		t.closed(changed)
+	},
+}}
+
+// notifier returns the queue as a JobNotifier, or skips the case.
+func (t *jobTest) notifier() bulk.JobNotifier {
+	notifier, ok := t.queue.(bulk.JobNotifier)
+	if !ok {
+		t.Skip("the queue does not tell of new jobs")
+	}
+	return notifier
+}
+
+func (t *jobTest) closed(changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-changed:
+	case <-time.After(patience):
+		t.Fatalf("the channel is not closed after %v", patience)
+	}
+}
