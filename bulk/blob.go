@@ -15,7 +15,8 @@ import (
 //   - A blob is immutable: it is seen in full or not at all, and never replaced.
 //   - Keys are made by this package: up to 900 bytes of ASCII letters, digits
 //     and the characters - _ . / where no segment between slashes is empty or
-//     starts with a dot. A store refuses another key.
+//     starts with a dot. A store refuses another key. No key is the folder of
+//     another, so a store may keep blobs as files.
 //   - Blobs are kept for at least 30 days. A store may drop older ones.
 //   - A cancelled context ends a call soon, with an error for which
 //     errors.Is(err, ctx.Err()) holds.
@@ -28,8 +29,9 @@ type BlobStore interface {
 	// Put stores what r yields until io.EOF as the blob of that key. If the key
 	// is in use it returns [ErrBlobExists] and the blob there stays. If r fails,
 	// or ctx is cancelled, nothing is stored, and the error of r is in the chain
-	// of the one returned. r is read by this call alone and not after its return;
-	// its length is not known.
+	// of the one returned. r is read by this call alone and not after its return,
+	// so a cancelled Put may have to wait for a read of r to end. The length of r
+	// is not known.
 	Put(ctx context.Context, key string, r io.Reader, info BlobInfo) error
 
 	// Get opens a blob for reading, or returns [ErrBlobNotFound]. The caller

@@ -312,12 +312,28 @@ func generatedID(p *plan, run string) string {
 // clashes reports whether a write means the same user or email as another.
 func clashes(writing []*try, w *Write) bool {
 	for _, t := range writing {
-		other := t.decision.write.User
-		if other.ID == w.User.ID || other.Email != "" && EmailKey(other.Email) == EmailKey(w.User.Email) {
+		other := t.decision.write
+		if other.User.ID == w.User.ID {
 			return true
+		}
+		for _, a := range other.emails() {
+			for _, b := range w.emails() {
+				if a != "" && a == b {
+					return true
+				}
+			}
 		}
 	}
 	return false
+}
+
+// emails returns the keys of the emails that a write takes or frees, "" for none.
+func (w *Write) emails() [2]string {
+	keys := [2]string{EmailKey(w.User.Email)}
+	if w.Base != nil {
+		keys[1] = EmailKey(w.Base.Email)
+	}
+	return keys
 }
 
 // mark sets the mark of a write. It reports false if the row must wait until the

@@ -55,8 +55,8 @@ type JobQueue interface {
 	//
 	// A job can be claimed if it has not ended, NotBefore has passed and nobody
 	// holds its lease. Of several claims at once one wins. Without an id the
-	// oldest job of a tenant is taken, and the tenants take turns: one with many
-	// jobs does not keep the others waiting.
+	// oldest job of a tenant, by its id, is taken, and the tenants take turns: one
+	// with many jobs does not keep the others waiting.
 	Claim(ctx context.Context, claim Claim) (Job, error)
 
 	// Save changes a job for the worker that holds its lease and returns the
@@ -88,7 +88,7 @@ type JobFilter struct {
 	Tenant string
 	// Status selects the jobs of one status; "" selects all.
 	Status JobStatus
-	// Limit is the most jobs to return, from 1 to 100.
+	// Limit is the most jobs to return, from 1 to 100; others are an error.
 	Limit int
 	// Cursor is where the page before this one ended, "" for the first page.
 	Cursor string
@@ -107,7 +107,8 @@ type Claim struct {
 // A JobChange is what [JobQueue.Save] changes. UpdatedAt becomes now in any case.
 type JobChange struct {
 	// Lease renews the lease, to last this long from now. Zero gives the lease
-	// up: the job can be claimed by others at once, or after RetryAfter.
+	// up: the job stays processing and can be claimed by others at once, or after
+	// RetryAfter.
 	Lease time.Duration
 	// RetryAfter delays the next claim of a job whose lease is given up.
 	RetryAfter time.Duration

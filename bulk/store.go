@@ -18,8 +18,10 @@ const MaxMark = 2 << 10
 //   - Methods are safe for concurrent use, by any number of processes.
 //   - Tenants are separate: equal ids or emails of two tenants are different users.
 //   - Ids are compared byte by byte, emails by [EmailKey].
-//   - A call takes 1 to [MaxBatch] elements, and refuses more with [ErrBatchTooLarge].
-//   - Arguments are not modified and not kept after the return.
+//   - A call takes 1 to [MaxBatch] elements. Lookup refuses others with
+//     [ErrBatchTooLarge], Commit with that error for every write.
+//   - Arguments are not modified and not kept after the return; results are the
+//     caller's.
 //   - A cancelled context ends a call soon, with an error for which
 //     errors.Is(err, ctx.Err()) holds.
 //
@@ -51,7 +53,8 @@ type Store interface {
 	//
 	// If a write has both a conflict and a taken email, either is right. A call
 	// that fails as a whole reports its error for every write. The writes of one
-	// call name different users and different emails; the caller sees to it.
+	// call name different users and different emails, those of Base included; the
+	// caller sees to it.
 	//
 	// An update changes what its Patch names and nothing else. What the store
 	// keeps with a user beyond [Stored] stays, also when another program writes
@@ -77,11 +80,12 @@ type Found struct {
 	ByEmail *Stored
 }
 
-// A Stored is a user as a store holds it.
+// A Stored is a user as a store holds it. Its fields have no null at the top: a
+// store leaves out one that another program wrote.
 type Stored struct {
 	User
-	// Version changes with every Commit that writes the user. It is opaque and
-	// made by the store, and not empty.
+	// Version changes with every Commit that writes the user, and none comes
+	// back. It is opaque and made by the store, and not empty.
 	Version string
 	// Mark is opaque text of at most [MaxMark] bytes from the last Commit that
 	// wrote the user. By it an import knows what it wrote before, should it have

@@ -1,0 +1,125 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// wanted says what to read: at most [maxGetKeys] keys together, each once.
+type wanted struct {
+	users  map[Key]bool
+	claims map[string]bool
+	// whole reads all attributes of users, not just those of the store.
+	whole bool
+}
+
+func newWanted() *wanted { return &wanted{users: make(map[Key]bool), claims: make(map[string]bool)} }
+
+// seen is what was read. What is not in it does not exist.
+type seen struct {
+	users  map[Key]item
+	owners map[string]string // user ids by claim
+}
+
+func newSeen() *seen { return &seen{users: make(map[Key]item), owners: make(map[string]string)} }
+
+// errNotProcessed is the throttle that BatchGetItem and BatchWriteItem report by
+// doing only a part.
+var errNotProcessed = errors.New("DynamoDB left a part of the call undone")
+
+// read reads users and claims, strongly consistent, and lays them over got: what
+// was wanted and does not exist is removed from there.
+func (s *Store) read(ctx context.Context, want *wanted, got *seen) error {
+	maps.DeleteFunc(got.users, func(k Key, _ item) bool { return want.users[k] })
+	maps.DeleteFunc(got.owners, func(claim string, _ string) bool { return want.claims[claim] })
+
+	remaining := s.getRequest(want)
+	tries := s.newTries()
+	for len(remaining) > 0 {
+		asked := countKeys(remaining)
+		var out *dynamodb.BatchGetItemOutput
+		err := s.reads.do(ctx, asked, func() (refusedParts int, err error) {
+			out, err = s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: remaining})
+			switch {
+			case faultOf(err) == throttled:
+				return asked, err
+			case err != nil:
+				return 0, err
+			default:
+				return countKeys(out.UnprocessedKeys), nil
+			}
+		})
+		switch f := faultOf(err); {
+		case f == none:
+			for _, it := range out.Responses[s.opts.UsersTable] {
+				got.users[s.attrs.keyOf(it)] = it
+			}
+			for _, it := range out.Responses[s.opts.ClaimsTable] {
+				got.owners[textOf(it[s.attrs.ClaimKey])] = textOf(it[s.attrs.ClaimUserID])
+			}
+			remaining = out.UnprocessedKeys
+			err = errNotProcessed
+		case !f.again():
+			return callError(ctx, err)
+		}
+		if len(remaining) > 0 {
+			if err := tries.wait(ctx, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) getRequest(want *wanted) map[string]types.KeysAndAttributes {
+	request := make(map[string]types.KeysAndAttributes)
+	if len(want.users) > 0 {
+		users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+		for k := range want.users {
+			users.Keys = append(users.Keys, s.attrs.userKey(k))
+		}
+		if !want.whole {
+			var e expression
+			users.ProjectionExpression = aws.String(s.projection(&e))
+			users.ExpressionAttributeNames = e.names
+		}
+		request[s.opts.UsersTable] = users
+	}
+	if len(want.claims) > 0 {
+		claims := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+		for claim := range want.claims {
+			claims.Keys = append(claims.Keys, item{s.attrs.ClaimKey: text(claim)})
+		}
+		request[s.opts.ClaimsTable] = claims
+	}
+	return request
+}
+
+// projection names what the store reads of a user.
+func (s *Store) projection(e *expression) string {
+	a := &s.attrs
+	list := ""
+	for _, name := range []string{a.Key, a.SortKey, a.Email, a.CustomFields, a.Metadata, a.Version, a.Mark} {
+		if name == "" {
+			continue
+		}
+		if list != "" {
+			list += ","
+		}
+		list += e.name(name)
+	}
+	return list
+}
+
+func countKeys(request map[string]types.KeysAndAttributes) int {
+	n := 0
+	for _, table := range request {
+		n += len(table.Keys)
+	}
+	return n
+}

@@ -1,0 +1,168 @@
+package dynamostore
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// identifier quotes a name for a PartiQL statement. It is part of the text, so a
+// quote in it is doubled; without that a name could end itself and go on as a
+// statement.
+func identifier(name string) string {
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// literal quotes a string for a PartiQL statement, likewise.
+func literal(s string) string {
+	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
+}
+
+// statementOf returns the statement that makes a change, and its parameters.
+func (s *Store) statementOf(c *change) (string, []types.AttributeValue) {
+	if c.isCreate() {
+		return s.insertStatement(c)
+	}
+	return s.updateStatement(c)
+}
+
+// insertStatement creates a user, or fails if there is one.
+func (s *Store) insertStatement(c *change) (string, []types.AttributeValue) {
+	it := s.newItem(c)
+	var members []string
+	var parameters []types.AttributeValue
+	for _, name := range slices.Sorted(maps.Keys(it)) {
+		members = append(members, literal(name)+": ?")
+		parameters = append(parameters, it[name])
+	}
+	return "INSERT INTO " + identifier(s.opts.UsersTable) + " VALUE {" + strings.Join(members, ", ") + "}", parameters
+}
+
+// updateStatement changes the paths of the patch if the user is as it was looked
+// up. The assignments of one SET are separated by commas and every removal has its
+// own REMOVE: what DynamoDB reads.
+func (s *Store) updateStatement(c *change) (string, []types.AttributeValue) {
+	a := &s.attrs
+	var b strings.Builder
+	var parameters []types.AttributeValue
+	assign := func(separator, path string, value types.AttributeValue) {
+		b.WriteString(separator + path + "=?")
+		parameters = append(parameters, value)
+	}
+	b.WriteString("UPDATE " + identifier(s.opts.UsersTable))
+	assign(" SET ", identifier(a.Version), text(c.version))
+	assign(", ", identifier(a.Mark), text(c.mark))
+	if c.patch.Email != "" {
+		assign(", ", identifier(a.Email), text(c.patch.Email))
+	}
+	var removes []string
+	for _, m := range s.maps(c) {
+		parent := identifier(m.name)
+		for name, value := range m.patch.All() {
+			path := parent + "." + identifier(name)
+			if isNull(value) {
+				removes = append(removes, path)
+			} else {
+				assign(", ", path, valueOf(value))
+			}
+		}
+	}
+	for _, path := range removes {
+		b.WriteString(" REMOVE " + path)
+	}
+	assign(" WHERE ", identifier(a.Key), text(c.key.Partition))
+	if a.SortKey != "" {
+		assign(" AND ", identifier(a.SortKey), text(c.key.Sort))
+	}
+	if c.base.Version == unversioned {
+		b.WriteString(" AND " + identifier(a.Version) + " IS MISSING")
+	} else {
+		assign(" AND ", identifier(a.Version), text(c.base.Version))
+	}
+	return b.String(), parameters
+}
+
+// sendStatements makes changes by one BatchExecuteStatement, and more for what is
+// throttled. It returns those that are refused or not valid. An answer of HTTP 200
+// says nothing: every statement has an error of its own.
+func (s *Store) sendStatements(ctx context.Context, changes []*change) (rejected []*change) {
+	tries := s.newTries()
+	for {
+		input := &dynamodb.BatchExecuteStatementInput{}
+		for _, c := range changes {
+			statement, parameters := s.statementOf(c)
+			input.Statements = append(input.Statements, types.BatchStatementRequest{
+				Statement: aws.String(statement), Parameters: parameters,
+			})
+		}
+		var out *dynamodb.BatchExecuteStatementOutput
+		err := s.writes.do(ctx, len(changes), func() (throttles int, err error) {
+			out, err = s.client.BatchExecuteStatement(ctx, input)
+			if err != nil {
+				return throttledParts(err, len(changes)), err
+			}
+			if len(out.Responses) != len(changes) {
+				return 0, fmt.Errorf("%d answers to %d statements", len(out.Responses), len(changes))
+			}
+			for _, response := range out.Responses {
+				if response.Error != nil && faultOfCode(string(response.Error.Code)) == throttled {
+					throttles++
+				}
+			}
+			return throttles, nil
+		})
+		var again []*change
+		switch f := faultOf(err); {
+		case f == none:
+			again, rejected, err = sortResponses(ctx, changes, out.Responses, rejected)
+		case f == invalid:
+			for _, c := range changes {
+				c.cause = err
+			}
+			return append(rejected, changes...)
+		case f.again():
+			again = changes
+		default:
+			failAll(changes, callError(ctx, err))
+			return rejected
+		}
+		if len(again) == 0 {
+			return rejected
+		}
+		if err := tries.wait(ctx, err); err != nil {
+			failAll(again, err)
+			return rejected
+		}
+		changes = again
+	}
+}
+
+// sortResponses sets the outcomes of failed changes and returns those that are to be
+// sent again, those that are rejected, appended to rejected, and why the last of
+// again has to be.
+func sortResponses(ctx context.Context, changes []*change, responses []types.BatchStatementResponse, rejected []*change) (again, allRejected []*change, err error) {
+	for i, c := range changes {
+		if responses[i].Error == nil {
+			continue
+		}
+		cause := partError(responses[i].Error.Code, responses[i].Error.Message)
+		switch f := faultOf(cause); {
+		case f == refused:
+			rejected = append(rejected, c)
+		case f == invalid && !tooLarge(cause):
+			c.cause = cause
+			rejected = append(rejected, c)
+		case f.again() || f == passing:
+			again, err = append(again, c), cause
+		default:
+			c.fail(callError(ctx, cause))
+		}
+	}
+	return again, rejected, err
+}

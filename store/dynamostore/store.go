@@ -1,0 +1,94 @@
+package dynamostore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// A Store is a [bulk.Store] in DynamoDB. It has no goroutines of its own.
+type Store struct {
+	client Client
+	opts   Options
+	attrs  Attributes // those of opts
+	plain  bool       // statements can have their names
+
+	reads, writes *limiter
+	// held are the users and claims that a Commit of this store works on, in
+	// Exclusive mode.
+	held *heldKeys
+}
+
+var _ bulk.Store = (*Store)(nil)
+
+// New returns a store, or a [*bulk.ConfigError] that names the option at fault. It
+// does not call DynamoDB: a table that does not exist is an error of the first
+// Lookup.
+func New(client Client, opts Options) (*Store, error) {
+	if client == nil {
+		return nil, &bulk.ConfigError{Field: "client", Problem: "is required"}
+	}
+	if err := opts.fill(); err != nil {
+		return nil, err
+	}
+	a := &opts.Attributes
+	return &Store{
+		client: client,
+		opts:   opts,
+		attrs:  *a,
+		plain: !slices.ContainsFunc(
+			[]string{a.Key, a.SortKey, a.Email, a.CustomFields, a.Metadata, a.Version, a.Mark},
+			func(name string) bool { return !plainName(name) }),
+		reads:  newLimiter(opts.MaxConcurrency),
+		writes: newLimiter(opts.MaxConcurrency),
+		held:   newHeldKeys(),
+	}, nil
+}
+
+// Commit implements [bulk.Store].
+func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
+	outcomes := make([]error, len(writes))
+	if len(writes) == 0 || len(writes) > bulk.MaxBatch {
+		for i := range outcomes {
+			outcomes[i] = bulk.ErrBatchTooLarge
+		}
+		return outcomes
+	}
+	changes := make([]*change, 0, len(writes))
+	for i := range writes {
+		c := s.newChange(tenant, &writes[i])
+		c.outcome = &outcomes[i]
+		if err := s.check(c); err != nil {
+			c.fail(err)
+			continue
+		}
+		changes = append(changes, c)
+	}
+	if err := ctx.Err(); err != nil {
+		for _, c := range changes {
+			c.fail(err)
+		}
+		return outcomes
+	}
+	if s.opts.Mode == Exclusive {
+		s.commitExclusive(ctx, tenant, changes)
+	} else {
+		s.commitGuarded(ctx, tenant, changes)
+	}
+	return outcomes
+}
+
+// check returns why a write can never be done.
+func (s *Store) check(c *change) error {
+	switch {
+	case c.user.Size() > bulk.MaxUser:
+		return bulk.ErrUserTooLarge
+	case !c.key.valid(s.attrs.SortKey != ""):
+		return fmt.Errorf("%w: its id does not fit into a key", bulk.ErrUserTooLarge)
+	case c.claim != "" && !validKey(c.claim, maxPartitionKey):
+		return fmt.Errorf("%w: its email does not fit into a key", bulk.ErrUserTooLarge)
+	}
+	return nil
+}
