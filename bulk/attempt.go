@@ -23,6 +23,7 @@ type attempt struct {
 
 	order  *order
 	ledger *ledger
+	recent recent
 
 	stop      atomic.Int32 // a stopMode
 	cancelled atomic.Bool  // the job is to be cancelled
@@ -223,9 +224,7 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 		}
 		puts.Go(func() error {
 			text := appendResults(make([]byte, 0, 128*len(s.rows)), s.rows)
-			return jobBackoff.retry(putCtx, func() error {
-				return putOnce(putCtx, a.blobs, key, bytes.NewReader(text), segmentType)
-			})
+			return a.put(putCtx, key, text)
 		})
 	}
 	if a.outage(until) {
@@ -254,6 +253,17 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 	a.order.setDurable(until)
 	a.mailable.set()
 	return nil
+}
+
+// put writes the results of a segment.
+func (a *attempt) put(ctx context.Context, key string, text []byte) error {
+	err := jobBackoff.retry(ctx, func() error {
+		return putOnce(ctx, a.blobs, key, bytes.NewReader(text), segmentType)
+	})
+	if err == nil {
+		a.recent.keep(key, text)
+	}
+	return err
 }
 
 // wholeSegments returns how many segments the first rows make: the last one
@@ -382,7 +392,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 			return err
 		}
 	}
-	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, status, rest)
+	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, status, rest, &a.recent)
 	if err != nil {
 		if status != JobFailed {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))

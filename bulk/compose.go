@@ -23,6 +23,8 @@ type resultsFile struct {
 
 	// rest has results that are in no blob yet, by segment number. May be nil.
 	rest map[int]*segment
+	// recent has what was written lately. May be nil.
+	recent *recent
 
 	head    resultsHead
 	segment int           // the next segment to stream
@@ -61,11 +63,11 @@ func resultsSummary(job *Job, rest map[int]*segment) Summary {
 
 // putResults writes the results file of the job as it is to end and returns its
 // key.
-func putResults(ctx context.Context, b backoff, blobs guardedBlobs, job *Job, status JobStatus, rest map[int]*segment) (string, Summary, error) {
+func putResults(ctx context.Context, b backoff, blobs guardedBlobs, job *Job, status JobStatus, rest map[int]*segment, kept *recent) (string, Summary, error) {
 	key := resultsKey(job, job.Token)
 	summary := resultsSummary(job, rest)
 	err := b.retry(ctx, func() error {
-		f := &resultsFile{ctx: ctx, backoff: b, blobs: blobs, job: job, rest: rest}
+		f := &resultsFile{ctx: ctx, backoff: b, blobs: blobs, job: job, rest: rest, recent: kept}
 		f.head = resultsHead{JobID: job.ID, Status: status, TotalRecords: job.TotalRecords, Summary: summary}
 		defer f.close()
 		return putOnce(ctx, blobs, key, f, resultsType)
@@ -175,7 +177,7 @@ func (f *resultsFile) append(r *RowResult) {
 
 // copyBlob appends the lines of a segment's blob.
 func (f *resultsFile) copyBlob(key string) error {
-	r, err := f.blobs.open(f.ctx, f.backoff, key)
+	r, err := f.recent.open(f.ctx, f.backoff, f.blobs, key)
 	if err != nil {
 		return err
 	}

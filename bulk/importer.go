@@ -324,7 +324,7 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, e
 	if job.Status == JobPending {
 		// Nobody works on it who would write its results. They are written before
 		// the job ends, so that no ended job lacks them.
-		results, _, err = putResults(ctx, syncBackoff, im.blobs, job, JobCancelled, nil)
+		results, _, err = putResults(ctx, syncBackoff, im.blobs, job, JobCancelled, nil, nil)
 		if err != nil {
 			return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
 		}

@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -97,10 +96,7 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 	}
 	key := mailedKey(a.job, number, a.job.Token)
 	text := appendResults(nil, rows)
-	err = jobBackoff.retry(ctx, func() error {
-		return putOnce(ctx, a.blobs, key, bytes.NewReader(text), segmentType)
-	})
-	if err != nil {
+	if err := a.put(ctx, key, text); err != nil {
 		return err
 	}
 	return a.change(ctx, func(p *Progress) {
@@ -137,7 +133,7 @@ func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, err
 	a.progress.lock()
 	token, _ := spanToken(a.job.Progress.Spans, number)
 	a.progress.unlock()
-	r, err := a.blobs.open(ctx, jobBackoff, segmentKey(a.job, number, token))
+	r, err := a.recent.open(ctx, jobBackoff, a.blobs, segmentKey(a.job, number, token))
 	if err != nil {
 		return nil, err
 	}

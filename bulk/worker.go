@@ -13,8 +13,8 @@ import (
 // one process or in many.
 //
 // For a job it holds in memory the rows and results of up to four segments
-// ([Config.SegmentRows]) and the batches under way ([Config.Parallel]), and not
-// the payload. A dry run holds in addition every user that it would have written.
+// ([Config.SegmentRows]), the batches under way ([Config.Parallel]) and up to 4 MiB
+// of results, and not the payload. A dry run holds in addition every user that it would have written.
 type Worker struct {
 	cfg Config
 }

@@ -1,0 +1,219 @@
+package bulk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A blobMap is the simplest store of blobs.
+type blobMap map[string]string
+
+func (b blobMap) Put(_ context.Context, key string, r io.Reader, _ BlobInfo) error {
+	if _, ok := b[key]; ok {
+		return ErrBlobExists
+	}
+	text, err := io.ReadAll(r)
+	if err == nil {
+		b[key] = string(text)
+	}
+	return err
+}
+
+func (b blobMap) Get(_ context.Context, key string) (io.ReadCloser, error) {
+	text, ok := b[key]
+	if !ok {
+		return nil, ErrBlobNotFound
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+func (b blobMap) Delete(_ context.Context, key string) error {
+	delete(b, key)
+	return nil
+}
+
+// results has n results from that index on.
+func results(first, n int, status Status) []RowResult {
+	rows := make([]RowResult, n)
+	for i := range rows {
+		rows[i] = RowResult{Index: first + i, UserID: fmt.Sprintf("u%d", first+i), Status: status}
+	}
+	return rows
+}
+
+func lines(rows []RowResult) string { return string(appendResults(nil, rows)) }
+
+// a job of 10 rows in segments of 4.
+func composeJob(t *testing.T) (*Job, blobMap) {
+	t.Helper()
+	job := &Job{ID: "job_1", Tenant: "acme", TotalRecords: 10, SegmentRows: 4, Payload: "payload", Token: 7}
+	var rows []Row
+	for i := range 10 {
+		rows = append(rows, Row{JSON: fmt.Appendf(nil, `{"userId":"u%d","email":"u%d@x.y"}`, i, i), Line: i + 2})
+	}
+	return job, blobMap{"payload": string(payloadOf(t, rows...))}
+}
+
+// TestResultsFile composes results files from every kind of rest.
+func TestResultsFile(t *testing.T) {
+	missing := func(rows []RowResult, at ...int) []RowResult {
+		for _, i := range at {
+			rows[i] = RowResult{}
+		}
+		return rows
+	}
+	const c, u, n = StatusCreated, StatusUpdated, StatusNotProcessed
+	for _, test := range []struct {
+		name    string
+		prepare func(job *Job, blobs blobMap) map[int]*segment
+		want    []Status
+	}{
+		{"Nothing", func(*Job, blobMap) map[int]*segment { return nil }, []Status{n, n, n, n, n, n, n, n, n, n}},
+		{"All", func(job *Job, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 10, Summary: Summary{Created: 6, Updated: 4}, Spans: []Span{{3, 1}, {5, 3}}}
+			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
+			blobs[segmentKey(job, 1, 5)] = lines(results(4, 4, u))
+			blobs[segmentKey(job, 2, 5)] = lines(results(8, 2, c))
+			return nil
+		}, []Status{c, c, c, c, u, u, u, u, c, c}},
+		{"Mailed", func(job *Job, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 8, Summary: Summary{Created: 8}, Spans: []Span{{3, 2}}, MailSpans: []Span{{4, 1}}}
+			blobs[mailedKey(job, 0, 4)] = lines(results(0, 4, c))
+			blobs[segmentKey(job, 1, 3)] = lines(results(4, 4, c))
+			return nil
+		}, []Status{c, c, c, c, c, c, c, c, n, n}},
+		{"Partial", func(job *Job, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 6, Summary: Summary{Created: 6}, Spans: []Span{{3, 1}}, Partial: "part"}
+			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
+			blobs["part"] = lines(results(4, 2, c))
+			return nil
+		}, []Status{c, c, c, c, c, c, n, n, n, n}},
+		{"PartialThatTheWorkerHas", func(job *Job, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 6, Summary: Summary{Created: 6}, Spans: []Span{{3, 1}}, Partial: "part"}
+			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
+			rest := append(results(4, 2, c), results(6, 2, u)...)
+			return map[int]*segment{1: {first: 4, rows: missing(rest, 2)}}
+		}, []Status{c, c, c, c, c, c, n, u, n, n}},
+		{"RestAhead", func(job *Job, blobs blobMap) map[int]*segment {
+			return map[int]*segment{
+				0: {first: 0, rows: missing(results(0, 4, c), 0, 3)},
+				2: {first: 8, rows: results(8, 2, u)},
+			}
+		}, []Status{n, c, c, n, n, n, n, n, u, u}},
+		{"RestThatIsDurable", func(job *Job, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 4, Summary: Summary{Created: 4}, Spans: []Span{{3, 1}}}
+			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
+			return map[int]*segment{0: {first: 0, rows: results(0, 4, u)}, 1: {first: 4, rows: missing(results(4, 4, u), 1, 2, 3)}}
+		}, []Status{c, c, c, c, u, n, n, n, n, n}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			job, blobs := composeJob(t)
+			rest := test.prepare(job, blobs)
+			key, summary, err := putResults(t.Context(), syncBackoff, guardedBlobs{blobs}, job, JobCancelled, rest, nil)
+			require.NoError(t, err)
+			assert.Equal(t, resultsKey(job, 7), key)
+			var file struct {
+				resultsHead
+				Results []RowResult `json:"results"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(blobs[key]), &file), blobs[key])
+			var got []Status
+			var count Summary
+			for i, r := range file.Results {
+				assert.Equal(t, i, r.Index)
+				assert.Equal(t, fmt.Sprintf("u%d", i), r.UserID, "row %d", i)
+				if r.Status == n {
+					assert.Equal(t, RowResult{Index: i, Line: i + 2, UserID: r.UserID, Email: r.UserID + "@x.y", Status: n}, r,
+						"a row that was not reached says whom it is about")
+				}
+				got = append(got, r.Status)
+				count.add(r.Status)
+			}
+			assert.Equal(t, test.want, got)
+			assert.Equal(t, count, summary)
+			assert.Equal(t, resultsHead{"job_1", JobCancelled, 10, count}, file.resultsHead)
+		})
+	}
+}
+
+func TestResultsFileIsACorrectReader(t *testing.T) {
+	job, blobs := composeJob(t)
+	file := func() *resultsFile {
+		return &resultsFile{ctx: t.Context(), backoff: syncBackoff, blobs: guardedBlobs{blobs}, job: job}
+	}
+	text, err := io.ReadAll(file())
+	require.NoError(t, err)
+	f := file()
+	defer f.close()
+	require.NoError(t, iotest.TestReader(f, text))
+}
+
+func TestResultsFileFails(t *testing.T) {
+	for name, breakIt := range map[string]func(job *Job, blobs blobMap){
+		"NoPayload":    func(job *Job, blobs blobMap) { delete(blobs, "payload") },
+		"ShortPayload": func(job *Job, blobs blobMap) { blobs["payload"] = "0\t{}\n" },
+		"CutPayload":   func(job *Job, blobs blobMap) { blobs["payload"] = blobs["payload"][:100] },
+		"NoSegment":    func(job *Job, blobs blobMap) { job.Progress = Progress{Rows: 4, Spans: []Span{{1, 1}}} },
+		"CutSegment": func(job *Job, blobs blobMap) {
+			job.Progress = Progress{Rows: 4, Spans: []Span{{1, 1}}}
+			blobs[segmentKey(job, 0, 1)] = "{"
+		},
+		"NoPartial": func(job *Job, blobs blobMap) { job.Progress = Progress{Rows: 2, Partial: "part"} },
+		"NotEnoughForARest": func(job *Job, blobs blobMap) {
+			blobs["payload"] = string(payloadOf(t, Row{JSON: []byte("{}")}, Row{JSON: []byte("{}")}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job, blobs := composeJob(t)
+			breakIt(job, blobs)
+			before := len(blobs)
+			rest := map[int]*segment{2: {first: 8, rows: make([]RowResult, 2)}}
+			_, _, err := putResults(t.Context(), syncBackoff, guardedBlobs{blobs}, job, JobFailed, rest, nil)
+			assert.Error(t, err)
+			assert.Len(t, blobs, before, "there is no part of a file")
+		})
+	}
+	t.Run("RowOfARest", func(t *testing.T) {
+		job, blobs := composeJob(t)
+		delete(blobs, "payload")
+		rest := map[int]*segment{0: {rows: append(results(0, 1, StatusCreated), make([]RowResult, 3)...)}}
+		_, _, err := putResults(t.Context(), syncBackoff, guardedBlobs{blobs}, job, JobFailed, rest, nil)
+		assert.ErrorIs(t, err, ErrBlobNotFound)
+	})
+}
+
+func TestPutOnceTakesItsOwnBlobForDone(t *testing.T) {
+	blobs := guardedBlobs{blobMap{"k": "first"}}
+	assert.NoError(t, putOnce(t.Context(), blobs, "k", strings.NewReader("again"), resultsType))
+	assert.Equal(t, "first", blobs.BlobStore.(blobMap)["k"])
+	reset := errors.New("reset")
+	assert.ErrorIs(t, putOnce(t.Context(), blobs, "l", iotest.ErrReader(reset), resultsType), reset)
+}
+
+func TestSpans(t *testing.T) {
+	spans := extend(nil, 1, 2)
+	assert.Equal(t, []Span{{1, 2}}, spans)
+	more := extend(spans, 1, 4)
+	assert.Equal(t, []Span{{1, 4}}, more)
+	assert.Equal(t, []Span{{1, 2}}, spans, "the old ones may be in use")
+	more = extend(extend(more, 5, 5), 9, 12)
+	assert.Equal(t, []Span{{1, 4}, {5, 5}, {9, 12}}, more)
+	for segment, want := range map[int]int64{0: 1, 3: 1, 4: 5, 5: 9, 11: 9} {
+		token, ok := spanToken(more, segment)
+		assert.True(t, ok)
+		assert.Equal(t, want, token, "segment %d", segment)
+	}
+	_, ok := spanToken(more, 12)
+	assert.False(t, ok)
+	_, ok = spanToken(nil, 0)
+	assert.False(t, ok)
+}

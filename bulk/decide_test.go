@@ -1,0 +1,178 @@
+package bulk
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func stored(id, email, fields string) *Stored {
+	u := User{ID: id, Email: email}
+	if fields != "" {
+		if err := u.CustomFields.UnmarshalJSON([]byte(fields)); err != nil {
+			panic(err)
+		}
+	}
+	return &Stored{User: u, Version: "v1"}
+}
+
+func planOf(t *testing.T, row string) *plan {
+	t.Helper()
+	p := readRow(0, Row{JSON: []byte(row)})
+	require.Empty(t, p.errors, row)
+	return p
+}
+
+// TestDecideIsTheContract walks every combination of the options and of what the
+// store may hold for a row.
+func TestDecideIsTheContract(t *testing.T) {
+	var (
+		upsert = Options{Upsert: true}
+		none   = Options{}
+		skip   = Options{SkipDuplicates: true}
+		wins   = Options{Upsert: true, SkipDuplicates: true}
+	)
+	exists, taken := CodeUserExists, CodeEmailTaken
+	type want struct {
+		status Status
+		code   Code
+	}
+	var (
+		created   = want{StatusCreated, ""}
+		updated   = want{StatusUpdated, ""}
+		unchanged = want{StatusUnchanged, ""}
+		skipped   = want{StatusSkipped, ""}
+	)
+	for _, test := range []struct {
+		name  string
+		row   string
+		found Found
+		id    string
+
+		upsert, none, skip want
+	}{
+		{"AbsentByID", `{"userId":"a"}`, Found{}, "a", created, created, created},
+		{"AbsentByEmail", `{"email":"a@x.y"}`, Found{}, "new", created, created, created},
+		{"AbsentByBoth", `{"userId":"a","email":"a@x.y"}`, Found{}, "a", created, created, created},
+		{"ByID", `{"userId":"a","customFields":{"k":1}}`, Found{ByID: stored("a", "", "")}, "a",
+			updated, want{StatusFailed, exists}, skipped},
+		{"ByIDUnchanged", `{"userId":"a","customFields":{"k":1.0}}`, Found{ByID: stored("a", "", `{"k":1,"l":2}`)}, "a",
+			unchanged, want{StatusFailed, exists}, skipped},
+		{"ByEmail", `{"email":"A@x.y","customFields":{"k":1}}`, Found{ByEmail: stored("b", "a@x.y", "")}, "b",
+			updated, want{StatusFailed, exists}, skipped},
+		{"ByEmailInOtherLetters", `{"email":"A@x.y"}`, Found{ByEmail: stored("b", "a@x.y", "")}, "b",
+			unchanged, want{StatusFailed, exists}, skipped},
+		{"ByBothTheSame", `{"userId":"a","email":"a@x.y"}`,
+			Found{ByID: stored("a", "a@x.y", ""), ByEmail: stored("a", "a@x.y", "")}, "a",
+			unchanged, want{StatusFailed, exists}, skipped},
+		{"EmailInOtherLetters", `{"userId":"a","email":"A@x.y"}`,
+			Found{ByID: stored("a", "a@x.y", ""), ByEmail: stored("a", "a@x.y", "")}, "a",
+			updated, want{StatusFailed, exists}, skipped},
+		{"EmailChanges", `{"userId":"a","email":"new@x.y"}`, Found{ByID: stored("a", "a@x.y", "")}, "a",
+			updated, want{StatusFailed, exists}, skipped},
+		{"EmailOfAnother", `{"userId":"a","email":"b@x.y"}`,
+			Found{ByID: stored("a", "a@x.y", ""), ByEmail: stored("b", "b@x.y", "")}, "a",
+			want{StatusFailed, taken}, want{StatusFailed, exists}, skipped},
+		{"NewIDWithEmailOfAnother", `{"userId":"a","email":"b@x.y"}`, Found{ByEmail: stored("b", "b@x.y", "")}, "a",
+			want{StatusFailed, taken}, want{StatusFailed, taken}, want{StatusFailed, taken}},
+	} {
+		for _, mode := range []struct {
+			name string
+			opts Options
+			want want
+		}{
+			{"Upsert", upsert, test.upsert}, {"None", none, test.none}, {"Skip", skip, test.skip}, {"SkipWins", wins, test.skip},
+		} {
+			t.Run(test.name+"/"+mode.name, func(t *testing.T) {
+				d := decide(planOf(t, test.row), test.found, mode.opts, "new")
+				got := want{status: d.status}
+				if len(d.errors) > 0 {
+					got.code = d.errors[0].Code
+				}
+				assert.Equal(t, mode.want, got)
+				assert.Equal(t, test.id, d.userID)
+				writes := d.status == StatusCreated || d.status == StatusUpdated
+				assert.Equal(t, writes, d.write != nil)
+				if writes {
+					assert.Equal(t, test.id, d.write.User.ID)
+					assert.Equal(t, d.status == StatusCreated, d.write.Base == nil)
+				}
+			})
+		}
+	}
+}
+
+func TestDecideWrites(t *testing.T) {
+	upsert := Options{Upsert: true}
+	t.Run("CreateDropsNulls", func(t *testing.T) {
+		d := decide(planOf(t, `{"userId":"a","email":"A@x.y","customFields":{"k":1,"gone":null},"metadata":{"m":null}}`), Found{}, upsert, "")
+		require.NotNil(t, d.write)
+		assert.Equal(t, stored("a", "A@x.y", `{"k":1}`).User, d.write.User)
+		assert.True(t, d.write.Patch.IsZero())
+	})
+	t.Run("UpdateWritesOnlyWhatChanges", func(t *testing.T) {
+		base := stored("a", "a@x.y", `{"k":1,"l":2,"m":3}`)
+		d := decide(planOf(t, `{"userId":"a","customFields":{"k":1,"l":null,"m":4,"x":null,"n":5}}`), Found{ByID: base}, upsert, "")
+		require.NotNil(t, d.write)
+		assert.Same(t, base, d.write.Base)
+		assert.Equal(t, `{"l":null,"m":4,"n":5}`, d.write.Patch.CustomFields.String())
+		assert.True(t, d.write.Patch.Metadata.IsZero())
+		assert.Empty(t, d.write.Patch.Email)
+		assert.Equal(t, stored("a", "a@x.y", `{"k":1,"m":4,"n":5}`).User, d.write.User)
+		assert.Equal(t, `{"k":1,"l":2,"m":3}`, base.CustomFields.String(), "the base stays")
+		assert.False(t, d.write.releasesEmail())
+	})
+	t.Run("EmailChange", func(t *testing.T) {
+		d := decide(planOf(t, `{"userId":"a","email":"new@x.y"}`), Found{ByID: stored("a", "a@x.y", "")}, upsert, "")
+		require.NotNil(t, d.write)
+		assert.Equal(t, Patch{Email: "new@x.y"}, d.write.Patch)
+		assert.Equal(t, "new@x.y", d.write.User.Email)
+		assert.True(t, d.write.releasesEmail())
+	})
+	t.Run("NewSpellingReleasesNothing", func(t *testing.T) {
+		d := decide(planOf(t, `{"userId":"a","email":"A@X.y"}`), Found{ByID: stored("a", "a@x.y", "")}, upsert, "")
+		require.NotNil(t, d.write)
+		assert.Equal(t, "A@X.y", d.write.Patch.Email)
+		assert.False(t, d.write.releasesEmail())
+	})
+	t.Run("FirstEmail", func(t *testing.T) {
+		d := decide(planOf(t, `{"userId":"a","email":"a@x.y"}`), Found{ByID: stored("a", "", "")}, upsert, "")
+		require.NotNil(t, d.write)
+		assert.False(t, d.write.releasesEmail())
+	})
+	t.Run("MergedUserTooLarge", func(t *testing.T) {
+		half := strings.Repeat("x", MaxUser*2/3)
+		d := decide(planOf(t, `{"userId":"a","customFields":{"b":"`+half+`"}}`), Found{ByID: stored("a", "", `{"a":"`+half+`"}`)}, upsert, "")
+		assert.Nil(t, d.write)
+		assert.Equal(t, []fault{{CodeUserTooLarge, ""}}, faults(d.errors))
+	})
+	t.Run("GeneratedIDTooLarge", func(t *testing.T) {
+		row := func(n int) string {
+			return `{"email":"a@x.y","customFields":{"b":"` + strings.Repeat("x", n) + `"}}`
+		}
+		n := MaxUser - planOf(t, row(0)).Size()
+		d := decide(planOf(t, row(n)), Found{}, upsert, "an id that the row was not counted with")
+		assert.Nil(t, d.write)
+		assert.Equal(t, []fault{{CodeUserTooLarge, ""}}, faults(d.errors))
+	})
+}
+
+func TestDryRunImagines(t *testing.T) {
+	real, made := stored("a", "", ""), &Stored{User: User{ID: "b"}, Version: dryCreated}
+	for _, test := range []struct {
+		name  string
+		found Found
+		d     decision
+		want  bool
+	}{
+		{"Created", Found{}, decision{status: StatusCreated, userID: "a"}, true},
+		{"Stored", Found{ByID: real}, decision{status: StatusUpdated, userID: "a"}, false},
+		{"StoredByEmail", Found{ByEmail: real}, decision{status: StatusSkipped, userID: "a"}, false},
+		{"MadeByTheRun", Found{ByID: made, ByEmail: real}, decision{status: StatusUnchanged, userID: "b"}, true},
+		{"NewIDThatFails", Found{ByEmail: real}, decision{status: StatusFailed, userID: "c"}, true},
+	} {
+		assert.Equal(t, test.want, imagined(test.found, test.d), test.name)
+	}
+}
