@@ -6,6 +6,7 @@ PKG       ?= ./...
 TESTFLAGS ?=
 BENCH     ?= .
 FUZZTIME  ?= 30s
+FUZZ      ?= .
 THRESHOLD ?= 90
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -29,8 +30,8 @@ lint:  ## check formatting, go vet, staticcheck
 bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
 	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
-fuzz:  ## run every fuzz target for FUZZTIME (30s)
-	@set -e; targets=$$($(GO) test -list '^Fuzz' $(PKG)); \
+fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
+	@set -e; targets=$$($(GO) test -list '^Fuzz.*($(FUZZ))' $(PKG)); \
 	echo "$$targets" | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
 	while read -r package target; do \
 		echo "$$target of $$package, $(FUZZTIME)"; \

@@ -46,7 +46,10 @@ func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) err
 	// The work goes on for a while after stop ends, to stop gracefully.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	defer cancel(nil)
-	a := &attempt{cfg: &w.cfg, blobs: guardedBlobs{w.cfg.Blobs}, job: job, begun: job.Progress.Rows, order: newOrder(), mailable: newSignal(), progress: newTurn()}
+	a := &attempt{
+		cfg: &w.cfg, blobs: guardedBlobs{w.cfg.Blobs}, job: job, begun: job.Progress.Rows,
+		order: newOrder(), mailable: newSignal(), progress: newTurn(),
+	}
 	a.lease = &lease{
 		jobs: guardedJobs{w.cfg.Jobs}, id: job.ID, token: job.Token, lasts: w.cfg.Lease, poll: w.cfg.Poll,
 		lost:      cancel,
@@ -389,7 +392,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	}
 	if status == JobCancelled && a.mails() {
 		if err := a.mailRest(ctx, rest); err != nil {
-			return err
+			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
 	}
 	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, status, rest, &a.recent)
