@@ -114,6 +114,7 @@ func (a *attempt) run(ctx context.Context) error {
 		return nil
 	}
 	a.ledger = newLedger(job.SegmentRows, job.TotalRecords, job.Progress.Rows)
+	a.ledger.keepLast = !a.mails()
 	if err := a.restore(ctx); err != nil {
 		return err
 	}
@@ -137,7 +138,28 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.mails() {
 		group.Go(func() error { return a.mailSegments(ctx) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return a.judgeLast()
+}
+
+// judgeLast judges the rows that go into the results file without a checkpoint.
+func (a *attempt) judgeLast() error {
+	if !a.ledger.complete() {
+		return nil
+	}
+	for _, s := range a.ledger.last() {
+		for i := range s.rows {
+			if s.rows[i].Index >= a.job.Progress.Rows {
+				a.judge(&s.rows[i])
+			}
+		}
+	}
+	if a.outage(a.job.TotalRecords) {
+		return errOutage
+	}
+	return nil
 }
 
 // start returns the row at which the work starts. A dry run starts from the
@@ -337,7 +359,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	switch {
 	case a.failure != nil:
 		return a.end(ctx, JobFailed)
-	case a.job.Progress.Rows == a.job.TotalRecords && a.mailed():
+	case a.ledger.complete() && a.mailed():
 		return a.end(ctx, JobCompleted)
 	case a.cancelled.Load():
 		return a.end(ctx, JobCancelled)
@@ -407,6 +429,9 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	p := a.job.Progress
 	p.Summary = summary
 	p.Summary.NotProcessed = 0
+	if status == JobCompleted {
+		p.Rows = a.job.TotalRecords
+	}
 	err = jobBackoff.retry(ctx, func() error {
 		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: a.failure})
 	})

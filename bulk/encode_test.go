@@ -52,7 +52,7 @@ func FuzzAppendJSON(f *testing.F) {
 			Errors: []RowError{{Code: CodeStoreError, Field: field, Message: message, Retryable: retryable}, {Message: message}},
 		}
 		got, want := string(r.AppendJSON(nil)), encode(t, r)
-		text := id + email + message + field
+		text := strings.Join([]string{id, email, message, field}, "|")
 		if utf8.ValidString(text) && !strings.ContainsAny(text, "\u2028\u2029") && got != want {
 			t.Fatalf("got  %s\nwant %s", got, want)
 		}

@@ -106,9 +106,9 @@ func (e *engine) nextBatch(ctx context.Context, source *rowSource) (*batch, erro
 			if b != nil || err != nil {
 				return b, err
 			}
-		case o.running == 0:
+		case o.running == 0 && (source.rows == nil || mode != goOn):
 			return nil, nil
-		default:
+		default: // for rows to end, or for those before the window to be durable
 			o.changed.Wait()
 		}
 	}

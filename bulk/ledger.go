@@ -2,6 +2,8 @@ package bulk
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -19,6 +21,9 @@ type ledger struct {
 	flushed  int // every row before it was taken
 	wanted   int // rows before it are wanted soon
 	closed   bool
+	// keepLast leaves the last rows to rest, once all rows have results: they go
+	// straight into the results file.
+	keepLast bool
 }
 
 // A segment is the results of some rows that follow each other.
@@ -82,6 +87,13 @@ func (l *ledger) restore(r RowResult) {
 	l.put(r)
 }
 
+// complete reports whether all rows have results.
+func (l *ledger) complete() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.frontier == l.total
+}
+
 // close makes next return everything that there is, and then nothing.
 func (l *ledger) close() {
 	l.mu.Lock()
@@ -97,6 +109,9 @@ func (l *ledger) next(ctx context.Context) (segments []*segment, until int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for ctx.Err() == nil {
+		if l.closed && l.keepLast && l.frontier == l.total {
+			return nil, 0
+		}
 		until := l.frontier
 		if !l.closed && until < l.total && l.wanted <= l.flushed {
 			until -= until % l.size
@@ -145,6 +160,13 @@ func (l *ledger) rest() map[int]*segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.segments
+}
+
+// last returns the segments of rest in order.
+func (l *ledger) last() []*segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.SortedFunc(maps.Values(l.segments), func(a, b *segment) int { return a.first - b.first })
 }
 
 // wake makes next look at its context.
