@@ -39,6 +39,11 @@ func jsonFault(err error, base int64, place string) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return invalidJSON("%sthe JSON is cut off at byte %d", place, offset)
 	}
+	// Inside of a value the decoder puts an error of the body, which wraps its
+	// cause as errors of syntax do not, into one of syntax.
+	if errors.Unwrap(syntax.Err) != nil {
+		return fmt.Errorf("read body: %w", syntax.Err)
+	}
 	reason := "invalid JSON"
 	if syntax.Err != nil {
 		reason = syntax.Err.Error()
