@@ -63,6 +63,7 @@ var topics = []struct {
 	{"Cancel", testCancel},
 	{"WelcomeEmails", testWelcomeEmails},
 	{"Faults", testFaults},
+	{"Idempotency", testIdempotency},
 	{"Crash", testCrash},
 }
 
