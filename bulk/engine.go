@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -74,7 +75,7 @@ func (e *engine) do(ctx context.Context, source *rowSource) error {
 		if err != nil {
 			// The batches under way go on to their end, unless one of them is
 			// the cause.
-			return errors.Join(err, group.Wait())
+			return cmp.Or(group.Wait(), err)
 		}
 		if b == nil {
 			return group.Wait()

@@ -92,8 +92,8 @@ type ConfigError struct {
 func (e *ConfigError) Error() string { return fmt.Sprintf("bulk: %s %s", e.Field, e.Problem) }
 
 // Retryable reports whether what failed with err may succeed when it is tried
-// again. The sentinels of this package and a cancelled context may not. Any other
-// error may, unless it has a method Retryable() bool that says otherwise: a
+// again. The sentinels of this package, except [ErrUnavailable], and a cancelled
+// context may not. Any other error may, unless it has a method Retryable() bool that says otherwise: a
 // failure that nobody has classified is more often a passing one.
 func Retryable(err error) bool {
 	if err == nil {

@@ -68,7 +68,23 @@ func (b guardedBlobs) Put(ctx context.Context, key string, r io.Reader, info Blo
 
 func (b guardedBlobs) Get(ctx context.Context, key string) (r io.ReadCloser, err error) {
 	defer catch("BlobStore.Get", &err)
-	return b.BlobStore.Get(ctx, key)
+	if r, err = b.BlobStore.Get(ctx, key); err != nil {
+		return nil, err
+	}
+	return guardedReader{r}, nil
+}
+
+// guardedReader is a blob's reader whose panics are errors.
+type guardedReader struct{ io.ReadCloser }
+
+func (r guardedReader) Read(p []byte) (n int, err error) {
+	defer catch("reading a blob", &err)
+	return r.ReadCloser.Read(p)
+}
+
+func (r guardedReader) Close() (err error) {
+	defer catch("closing a blob", &err)
+	return r.ReadCloser.Close()
 }
 
 func (b guardedBlobs) Delete(ctx context.Context, key string) (err error) {
@@ -129,6 +145,16 @@ func (q guardedJobs) Save(ctx context.Context, id string, token int64, change Jo
 func (q guardedJobs) Cancel(ctx context.Context, id, results string) (job Job, err error) {
 	defer catch("JobQueue.Cancel", &err)
 	return q.JobQueue.Cancel(ctx, id, results)
+}
+
+// changed returns what tells of new jobs, nil if the queue does not.
+func (q guardedJobs) changed() (c <-chan struct{}, err error) {
+	notifier, ok := q.JobQueue.(JobNotifier)
+	if !ok {
+		return nil, nil
+	}
+	defer catch("JobNotifier.Changed", &err)
+	return notifier.Changed(), nil
 }
 
 // guardedMailer is a Mailer whose panics and missing outcomes are refusals.

@@ -84,7 +84,7 @@ func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
 			k.key.BusyUntil = now.Add(keyBusy)
 			if found.Version == 0 {
 				k.key.Run = newID("", clock)
-				k.key.ExpiresAt = now.Add(KeyRetention)
+				k.key.ExpiresAt = now.Add(min(KeyRetention, im.cfg.Retention)) // not longer than its answer
 			}
 			err = syncBackoff.retry(ctx, func() error { return k.keys.PutKey(ctx, k.key) })
 			if errors.Is(err, ErrConflict) {
@@ -126,7 +126,6 @@ func (k *keyed) pin(ctx context.Context, opts Options) error {
 // of ours.
 func (k *keyed) join(ctx context.Context, im *Importer, ours *Job) (*Job, error) {
 	k.existed = true
-	im.discard(ctx, ours.Payload)
 	job, err := im.jobs.Get(ctx, ours.ID)
 	if err != nil {
 		return nil, fmt.Errorf("bulk: get job of an idempotency key: %w", err)

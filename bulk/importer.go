@@ -152,6 +152,9 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k 
 		e.order.durable = unlimited // it is never repeated, so rows need not remember others
 	}
 	if err := e.do(ctx, &rowSource{rows: &rowList{rows: rows}}); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // and not the cause, which is for others
+		}
 		return nil, fmt.Errorf("bulk: import: %w", err)
 	}
 	if report.unanswered() {
@@ -188,8 +191,9 @@ func (im *Importer) welcome(ctx context.Context, tenant, run string, rows []Row,
 }
 
 // Submit stores the rows and makes a job of them, for a [Worker]. When it
-// returns the job, payload and record are durable. Its errors are those of Import;
-// with any of them no job was made and no blob is left behind.
+// returns the job, payload and record are durable. Its errors are those of Import,
+// and those of the backends: see [Retryable]. With any of them no job was made and
+// no blob is left behind.
 func (im *Importer) Submit(ctx context.Context, req *Request) (*Job, error) {
 	if err := im.check(req.Principal); err != nil {
 		return nil, err
@@ -233,6 +237,9 @@ func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReade
 	case err != nil:
 		im.discard(ctx, job.Payload)
 		return nil, fmt.Errorf("bulk: put payload of %s: %w", job.ID, err)
+	case source.err == nil || len(source.unread) > 0:
+		im.discard(ctx, job.Payload)
+		return nil, &contractError{"BlobStore.Put did not read to the end"}
 	}
 	job.TotalRecords = rows.count
 	job.Options = req.Options
@@ -244,27 +251,28 @@ func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReade
 		return k.join(ctx, im, job)
 	}
 	if err != nil {
-		im.discard(ctx, job.Payload)
 		return nil, err
 	}
 	return job, nil
 }
 
-// create adds the job to the queue.
+// create adds the job to the queue. If that fails it removes the payload, unless
+// the job exists all the same, by a call whose answer was lost. Where the queue
+// cannot tell, such a job is left without a payload and will fail: no row of a
+// request that was refused is ever written.
 func (im *Importer) create(ctx context.Context, job *Job) error {
 	err := syncBackoff.retry(ctx, func() error { return im.jobs.Create(ctx, *job) })
-	if err != nil {
-		// It may have been done all the same, by a call whose answer was lost.
-		// Without its payload such a job could not run, so that is kept then.
-		made, getErr := im.jobs.Get(context.WithoutCancel(ctx), job.ID)
-		if getErr == nil && made.Payload == job.Payload {
-			return nil
-		}
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("bulk: create %s: %w", job.ID, err)
+	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	made, getErr := im.jobs.Get(ask, job.ID)
+	if getErr == nil && made.Payload == job.Payload {
+		return nil
 	}
-	return nil
+	im.discard(ctx, job.Payload)
+	return fmt.Errorf("bulk: create %s: %w", job.ID, err)
 }
 
 // discard removes a blob that no job will use. If that fails it expires.
@@ -330,13 +338,32 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, e
 		}
 	}
 	cancelled, err := im.jobs.Cancel(ctx, id, results)
-	if results != "" && (err != nil || cancelled.Results != results) {
+	if err != nil && !errors.Is(err, ErrJobEnded) {
+		cancelled, err = im.tellCancelled(ctx, id, err)
+	}
+	if results != "" && cancelled.ID != "" && cancelled.Results != results {
 		im.discard(ctx, results) // a worker was faster
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
 	}
 	return &cancelled, nil
+}
+
+// tellCancelled returns the job after a Cancel that failed, which may have been
+// done all the same: then without an error.
+func (im *Importer) tellCancelled(ctx context.Context, id string, failure error) (Job, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	job, err := im.jobs.Get(ctx, id)
+	switch {
+	case err != nil:
+		return Job{}, failure
+	case job.Status == JobCancelled || job.CancelRequested:
+		return job, nil
+	default:
+		return job, failure
+	}
 }
 
 // Results opens the results file of an ended job: a JSON document with the
@@ -352,7 +379,11 @@ func (im *Importer) Results(ctx context.Context, job *Job) (io.ReadCloser, error
 // Rows opens the rows of a job as they were sent, in order. The caller closes
 // what it returns.
 func (im *Importer) Rows(ctx context.Context, job *Job) (RowReadCloser, error) {
-	return openPayload(ctx, im.blobs, job, 0)
+	rows, err := openPayload(ctx, im.blobs, job, 0)
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
 // DownloadURL returns a URL for the results file of an ended job and the time at

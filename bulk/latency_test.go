@@ -45,8 +45,8 @@ func TestJobOverhead(t *testing.T) {
 	const rows = 10_000
 	for _, test := range []struct {
 		parallel   int
-		goal, most float64 // most guards what is reached
-	}{{8, 1.05, 1.07}, {32, 1.16, 1.32}} {
+		goal, most float64 // most guards what is reached, a call or two of slack included
+	}{{8, 1.05, 1.08}, {32, 1.16, 1.32}} {
 		t.Run(fmt.Sprint(test.parallel), func(t *testing.T) {
 			var bare, job time.Duration
 			synctest.Test(t, func(t *testing.T) {
@@ -95,15 +95,9 @@ func TestJobOverhead(t *testing.T) {
 				took := time.Since(start)
 				done, err := im.Job(t.Context(), admin, submitted.ID)
 				require.NoError(t, err)
-				if done.Status != bulk.JobCompleted {
-					t.Skip("fails: see TestRowsWaitForSlowCheckpoints")
-				}
 				assert.Equal(t, bulk.Summary{Created: rows}, done.Summary())
 				job = took
 			})
-			if job == 0 {
-				t.Skip("the job did not end")
-			}
 			ratio := job.Seconds() / bare.Seconds()
 			t.Logf("%d in parallel: job %v, bare loop %v, ratio %.3f (goal %.2f), %.0f users/s",
 				test.parallel, job, bare, ratio, test.goal, rows/job.Seconds())

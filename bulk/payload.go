@@ -68,6 +68,8 @@ func (w *payloadWriter) Read(p []byte) (int, error) {
 }
 
 func (w *payloadWriter) fill() {
+	// Here and not by the caller of Put, which may read in a goroutine of its own.
+	defer catch("RowReader.Next", &w.err)
 	w.buf = w.buf[:0]
 	for len(w.buf) < payloadChunk && w.err == nil {
 		var row Row

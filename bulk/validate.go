@@ -58,7 +58,7 @@ func readRow(index int, row Row) *plan {
 }
 
 func (p *plan) readRow(index int, row Row) {
-	*p = plan{index: index, line: row.Line, errors: row.Errors[:len(row.Errors):len(row.Errors)]}
+	*p = plan{index: index, line: row.Line, errors: slices.Clip(row.Errors[:min(len(row.Errors), maxRowErrors)])}
 	if len(row.JSON) > 0 {
 		p.read(row.JSON)
 	} else if len(p.errors) == 0 {

@@ -40,9 +40,9 @@ func NewWorker(cfg Config) (*Worker, error) {
 func (w *Worker) Run(ctx context.Context) error {
 	jobs := guardedJobs{w.cfg.Jobs}
 	for ctx.Err() == nil {
-		var changed <-chan struct{}
-		if n, ok := w.cfg.Jobs.(JobNotifier); ok {
-			changed = n.Changed() // before the claim, so that no job is missed
+		changed, err := jobs.changed() // before the claim, so that no job is missed
+		if err != nil {
+			w.cfg.Logger.ErrorContext(ctx, "queue does not notify", "error", err)
 		}
 		asked := time.Now()
 		job, err := jobs.Claim(ctx, w.claim(""))

@@ -170,6 +170,7 @@ var routes = []route{
 	{path: "jobs/*/results", allow: allowGet, serve: (*Handler).jobResults},
 	{path: "jobs/*/cancel", allow: allowPost, serve: (*Handler).cancelJob},
 	{path: "downloads/*", allow: allowGet, open: true, serve: (*Handler).download},
+	{path: "openapi.json", allow: allowGet, serve: (*Handler).openAPI},
 }
 
 // findRoute returns the route of an escaped path under any prefix, and the

@@ -37,7 +37,7 @@ func (h *Handler) importUsers(c *call) error {
 	if req.Replayed {
 		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
-	if req.Async {
+	if req.Async && job != nil { // and not the replay of another answer
 		c.w.Header().Set("Preference-Applied", respondAsync)
 	}
 	if job != nil {

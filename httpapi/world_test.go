@@ -22,6 +22,7 @@ import (
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
+	"github.com/bulkops/bulkops/internal/openapitest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )
@@ -57,8 +58,9 @@ func newWorld(t *testing.T, change ...func(*bulk.Config, *httpapi.Config)) *worl
 	w.worker, err = bulk.NewWorker(cfg)
 	require.NoError(t, err)
 	api.Importer = w.importer
-	w.handler, err = httpapi.New(api)
+	handler, err := httpapi.New(api)
 	require.NoError(t, err)
+	w.handler = openapitest.Check(t, handler)
 	return w
 }
 
