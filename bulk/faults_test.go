@@ -99,6 +99,7 @@ func TestSubmitThatCannotTell(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, jobs, 1)
 		assert.Empty(t, f.blobs.Keys())
+		f.cfg.Jobs = f.jobs
 		require.NoError(t, f.worker().RunJob(t.Context(), jobs[0].ID))
 		assert.Equal(t, bulk.JobFailed, f.get(jobs[0].ID).Status)
 		assert.Zero(t, f.mem.Len(tenant))
