@@ -15,6 +15,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
+	"github.com/bulkops/bulkops/internal/openapitest"
 )
 
 // A world is a server of the API with a worker, and a tenant that nobody else has.
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, backends Backends, changes ...change) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s.mount(handler))
+	server := httptest.NewServer(s.mount(openapitest.Check(t, handler)))
 	t.Cleanup(server.Close)
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
