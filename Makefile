@@ -20,12 +20,15 @@ help:  ## list the targets
 
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(BIN)/testreport $(TESTFLAGS) $(PKG)
+	cd examples/hostrouter && $(GO) test $(TESTFLAGS) ./...
 
 lint:  ## check formatting, go vet, staticcheck
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	cd examples/hostrouter && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 
 bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
 	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)

@@ -484,6 +484,5 @@ func (e *engine) end(it *item, d decision) {
 	e.order.done(it, outcomeOf(d.status, d.errors))
 }
 
-// unlimited is a durability that no row waits for: that of an import which is
-// never repeated.
+// unlimited is a durability or a window that no row waits for.
 const unlimited = math.MaxInt / 2

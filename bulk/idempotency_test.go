@@ -225,3 +225,16 @@ func fields(t *testing.T, text string) bulk.Fields {
 	require.NoError(t, err)
 	return f
 }
+
+// TestKeyedImportOfEverySize has sizes that fill the last batch and ones that do
+// not.
+func TestKeyedImportOfEverySize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		for n := 1; n < bulk.DefaultSyncThreshold; n++ {
+			report, _, err := f.importer().Accept(t.Context(), f.keyed(fmt.Sprint(n), people(max(n, 10))[:n]...))
+			require.NoError(t, err, "%d users", n)
+			assert.Len(t, report.Results, n)
+		}
+	})
+}

@@ -145,7 +145,7 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k 
 	}
 	e := &engine{
 		store: guardedStore{store}, tenant: req.Principal.Tenant, run: run, opts: req.Options,
-		parallel: im.cfg.Parallel, window: len(rows), backoff: syncBackoff, log: im.cfg.Logger,
+		parallel: im.cfg.Parallel, window: unlimited, backoff: syncBackoff, log: im.cfg.Logger,
 		out: report, order: newOrder(), stopping: func() stopMode { return goOn },
 	}
 	if k == nil {

@@ -20,7 +20,9 @@
 // Its answers refer to other paths under the prefix that the caller used. Where a
 // proxy in front of the server changes the prefix or the host, set
 // [Config.BaseURL]. A middleware that authenticates by a query parameter has to
-// remove it: unknown parameters are refused.
+// remove it: unknown parameters are refused. One that refuses requests without
+// credentials has to let those for downloads/ pass, whose link is the credential,
+// and should keep their paths out of its log.
 //
 // # Answers
 //

@@ -106,7 +106,7 @@ func (h *Handler) panicked(c *call, cause any) {
 	h.cfg.Logger.ErrorContext(c.r.Context(), "panic while serving a request",
 		"method", c.r.Method, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if c.w.begun {
-		panic(http.ErrAbortHandler) // or a part would be taken for the whole
+		c.w.abort()
 	}
 	c.w.fail(internal())
 }
@@ -125,7 +125,7 @@ func (h *Handler) fail(c *call, err error) {
 		h.cfg.Logger.ErrorContext(ctx, "request failed", "method", c.r.Method, "code", p.code, "error", cause)
 	}
 	if c.w.begun {
-		panic(http.ErrAbortHandler)
+		c.w.abort()
 	}
 	if p.status == http.StatusServiceUnavailable || p.code == codeKeyInProgress {
 		h.retryAfter(c)

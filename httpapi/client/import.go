@@ -1,0 +1,309 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// MaxKey is the length of an [Options.IdempotencyKey] in bytes. The service takes
+// longer ones; the rest is for the number of the part.
+const MaxKey = bulk.MaxKey - 15
+
+// Options say how users are imported. The zero value, and nil, is an import with
+// the defaults of the API.
+type Options struct {
+	// Import are the options of the API. nil means those of the source, if it is
+	// JSON with options, or else [bulk.DefaultOptions]. Beware that the zero value
+	// of [bulk.Options] does not upsert.
+	Import *bulk.Options
+	// IdempotencyKey is what the keys of the requests are made of: 1 to [MaxKey]
+	// printable ASCII characters. The same source under the same key does nothing
+	// twice within 24 hours, and continues what was interrupted, as long as
+	// [Config.MaxUsers], [Config.MaxBody] and Import are the same: with others the
+	// service refuses it as [bulk.ErrKeyReused]. Defaults to a random key: see
+	// [Import.Key].
+	IdempotencyKey string
+	// Async makes a job of each request, however few users it has.
+	Async bool
+	// Progress is called whenever the state of the import changes, by the
+	// goroutine that called the client. May be nil.
+	Progress func(Progress)
+}
+
+// Progress is how far an import is.
+type Progress struct {
+	// Parts is how many parts the service has accepted.
+	Parts int
+	// Accepted is how many rows these have.
+	Accepted int
+	// Summary counts these rows: those not processed yet are NotProcessed.
+	Summary bulk.Summary
+}
+
+// An Import is users that the service has accepted, in one or more parts.
+type Import struct {
+	// Key is what the idempotency keys of the parts are made of. The same source
+	// under this key continues the import.
+	Key string
+	// Parts are what was accepted, in order.
+	Parts []Part
+
+	client   *Client
+	progress func(Progress)
+}
+
+// A Part is the rows of one request.
+type Part struct {
+	// Key is its idempotency key.
+	Key string
+	// First is the index of its first row in the whole.
+	First int
+	// Rows is how many it has.
+	Rows int
+	// Replayed is set if the service had accepted it before.
+	Replayed bool
+	// Report is what became of its rows, with the indexes and lines of the whole,
+	// if the service answered at once; nil if it made a job of them.
+	Report *bulk.Report
+	// Job is the state of its job as far as it is known; nil if there is none.
+	Job *Job
+
+	shift int // to be added to lines
+}
+
+// Summary counts the rows of the part as far as is known.
+func (p *Part) Summary() bulk.Summary {
+	switch {
+	case p.Report != nil:
+		return p.Report.Summary
+	case p.Job != nil:
+		return p.Job.Summary
+	default:
+		return bulk.Summary{NotProcessed: p.Rows}
+	}
+}
+
+// Import imports users. It sends them in as many parts as are needed, and each once
+// the one before has been applied, so all rows apply in the order given. It
+// returns when all have been. Rows that fail are no error: see [Import.Summary] and
+// [Import.Failed].
+//
+// If something else goes wrong it returns what was accepted, and with it a
+// [*PartError], a [*SourceError], [ErrNoUsers], or why ctx ended. A job that fails
+// or is cancelled is a PartError, and the parts behind it are not sent. What was
+// accepted goes on: importing the same again under [Import.Key] waits for it and
+// continues behind it.
+func (c *Client) Import(ctx context.Context, source Source, opts *Options) (*Import, error) {
+	return c.run(ctx, source, opts, true)
+}
+
+// Submit is Import without the wait for jobs to end: see [Import.Wait]. Parts are
+// applied as the service comes to them, so rows of different parts that name the
+// same user apply in any order.
+func (c *Client) Submit(ctx context.Context, source Source, opts *Options) (*Import, error) {
+	return c.run(ctx, source, opts, false)
+}
+
+func (c *Client) run(ctx context.Context, source Source, opts *Options, inOrder bool) (*Import, error) {
+	if opts == nil {
+		opts = new(Options)
+	}
+	im := &Import{Key: opts.IdempotencyKey, client: c, progress: opts.Progress}
+	if im.Key == "" {
+		im.Key = rand.Text()
+	}
+	if len(im.Key) > MaxKey || im.Key[0] == ' ' || strings.ContainsFunc(im.Key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return im, &bulk.ConfigError{Field: "client.Options.IdempotencyKey",
+			Problem: fmt.Sprintf("has more than %d characters, or others than printable ASCII, or a space in front", MaxKey)}
+	}
+	rows := source.rows()
+	defer rows.close()
+	parts := &splitter{rows: rows, format: source.format, maxUsers: c.cfg.MaxUsers, maxBody: c.cfg.MaxBody, given: opts.Import}
+	for {
+		p, err := parts.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return im, err
+		}
+		after, err := im.post(ctx, p, source.format, parts.opts, opts.Async)
+		if err == nil && inOrder {
+			// The part's text is not needed any more.
+			p.body = nil
+			err = im.waitPart(ctx, len(im.Parts)-1, after)
+		}
+		if err != nil {
+			return im, &PartError{Part: p.number, First: p.first, Line: p.line, Err: err}
+		}
+	}
+	if len(im.Parts) == 0 {
+		return im, ErrNoUsers
+	}
+	return im, nil
+}
+
+// acceptedData is the data of an answer to users: a report or a job.
+type acceptedData struct {
+	Mode         string           `json:"mode"`
+	TotalRecords int              `json:"totalRecords"`
+	Summary      bulk.Summary     `json:"summary"`
+	Results      []bulk.RowResult `json:"results"`
+	JobID        string           `json:"jobId"`
+	Status       bulk.JobStatus   `json:"status"`
+	CreatedAt    time.Time        `json:"createdAt"`
+	ExpiresAt    time.Time        `json:"expiresAt"`
+}
+
+// post sends a part. It returns how long to wait before asking for its job.
+func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options, async bool) (time.Duration, error) {
+	accepted := Part{Key: partKey(im.Key, p.number), First: p.first, Rows: p.rows, shift: p.shift}
+	q := &call{method: http.MethodPost, path: "users", body: p.body, header: http.Header{
+		"Content-Type":    {f.contentType},
+		"Idempotency-Key": {accepted.Key},
+	}}
+	if async {
+		q.header.Set("Prefer", "respond-async")
+	}
+	if f.inQuery {
+		q.query = optionsQuery(opts)
+	}
+	a, err := do[acceptedData](ctx, im.client, q)
+	if err != nil {
+		return 0, err
+	}
+	accepted.Replayed = a.header.Get("Idempotency-Replayed") == "true"
+	if a.data.TotalRecords != p.rows {
+		return 0, fmt.Errorf("client: %d rows were sent and %d accepted", p.rows, a.data.TotalRecords)
+	}
+	var after time.Duration
+	switch {
+	case a.data.Mode == "async" && a.data.JobID != "":
+		accepted.Job = &Job{
+			ID: a.data.JobID, Type: bulk.JobTypeUserImport, Status: a.data.Status, TotalRecords: p.rows,
+			Summary: bulk.Summary{NotProcessed: p.rows}, Options: opts, CreatedAt: a.data.CreatedAt, ExpiresAt: a.data.ExpiresAt,
+		}
+		// A job of an earlier run may have ended long ago.
+		if !accepted.Replayed {
+			after = retryAfter(a.header)
+		}
+	case a.data.Mode == "sync" && len(a.data.Results) == p.rows:
+		accepted.Report = &bulk.Report{Summary: a.data.Summary, Results: a.data.Results}
+		for i := range accepted.Report.Results {
+			accepted.place(&accepted.Report.Results[i])
+		}
+	default:
+		return 0, fmt.Errorf("client: %s: %w", q, errNotAPI)
+	}
+	im.Parts = append(im.Parts, accepted)
+	im.report()
+	return after, nil
+}
+
+// partKey is the idempotency key of a part.
+func partKey(base string, number int) string { return base + "." + strconv.Itoa(number) }
+
+func optionsQuery(opts bulk.Options) url.Values {
+	query := url.Values{}
+	query.Set("upsert", strconv.FormatBool(opts.Upsert))
+	query.Set("skipDuplicates", strconv.FormatBool(opts.SkipDuplicates))
+	query.Set("sendWelcomeEmail", strconv.FormatBool(opts.SendWelcomeEmail))
+	query.Set("dryRun", strconv.FormatBool(opts.DryRun))
+	return query
+}
+
+// place gives a result of the part its place in the whole.
+func (p *Part) place(r *bulk.RowResult) {
+	r.Index += p.First
+	if r.Line > 0 {
+		r.Line += p.shift
+	}
+}
+
+// Wait waits until all jobs of the import have ended, as [Client.Wait] does for
+// one, and calls [Options.Progress]. Jobs that failed or were cancelled are
+// [*PartError]s, joined; a job that cannot be asked for ends it.
+func (im *Import) Wait(ctx context.Context) error {
+	var failed []error
+	for i := range im.Parts {
+		err := im.waitPart(ctx, i, 0)
+		if err == nil {
+			continue
+		}
+		p := &im.Parts[i]
+		err = &PartError{Part: i + 1, First: p.First, Err: err}
+		var ended *JobError
+		if !errors.As(err, &ended) {
+			return errors.Join(append(failed, err)...)
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// waitPart waits for the job of a part, if it has one.
+func (im *Import) waitPart(ctx context.Context, i int, after time.Duration) error {
+	p := &im.Parts[i]
+	if p.Job == nil {
+		return nil
+	}
+	if p.Job.Status.Ended() {
+		return p.Job.Err()
+	}
+	job, err := im.client.wait(ctx, p.Job.ID, after, func(job Job) {
+		p.Job = &job
+		im.report()
+	})
+	if err != nil {
+		return err
+	}
+	return job.Err()
+}
+
+// report tells how far the import is.
+func (im *Import) report() {
+	if im.progress == nil {
+		return
+	}
+	p := Progress{Parts: len(im.Parts), Summary: im.Summary()}
+	p.Accepted = p.Summary.Total()
+	im.progress(p)
+}
+
+// Summary counts the rows of all parts as far as is known. Rows that were not
+// accepted are not among them.
+func (im *Import) Summary() bulk.Summary {
+	var sum bulk.Summary
+	for i := range im.Parts {
+		s := im.Parts[i].Summary()
+		sum.Created += s.Created
+		sum.Updated += s.Updated
+		sum.Unchanged += s.Unchanged
+		sum.Skipped += s.Skipped
+		sum.Failed += s.Failed
+		sum.NotProcessed += s.NotProcessed
+	}
+	return sum
+}
+
+// Replayed returns how many parts the service had accepted before, in an earlier
+// run under the same key.
+func (im *Import) Replayed() int {
+	n := 0
+	for i := range im.Parts {
+		if im.Parts[i].Replayed {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,182 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// A Job is the state of a job. Times that have not come are zero.
+type Job struct {
+	ID               string         `json:"jobId"`
+	Type             string         `json:"type"`
+	Status           bulk.JobStatus `json:"status"`
+	TotalRecords     int            `json:"totalRecords"`
+	ProcessedRecords int            `json:"processedRecords"`
+	// Progress is the share of rows that were processed, 0 to 100.
+	Progress    int          `json:"progress"`
+	Summary     bulk.Summary `json:"summary"`
+	Options     bulk.Options `json:"options"`
+	CreatedBy   string       `json:"createdBy"`
+	CreatedAt   time.Time    `json:"createdAt"`
+	StartedAt   time.Time    `json:"startedAt"`
+	UpdatedAt   time.Time    `json:"updatedAt"`
+	CompletedAt time.Time    `json:"completedAt"`
+	ExpiresAt   time.Time    `json:"expiresAt"`
+	// DownloadURL leads to the results file, for whoever has it, until
+	// DownloadURLExpiresAt; "" if there are no results. Each state of a job has a
+	// fresh one.
+	DownloadURL          string    `json:"downloadUrl"`
+	DownloadURLExpiresAt time.Time `json:"downloadUrlExpiresAt"`
+	// Error is why a failed job failed.
+	Error *bulk.JobError `json:"error"`
+}
+
+// Err returns a [*JobError] if the job failed or was cancelled.
+func (j *Job) Err() error {
+	if j.Status == bulk.JobFailed || j.Status == bulk.JobCancelled {
+		return &JobError{Job: *j}
+	}
+	return nil
+}
+
+// Job returns the state of a job. A job that does not exist, has expired or is not
+// the caller's to see is [bulk.ErrJobNotFound].
+func (c *Client) Job(ctx context.Context, id string) (*Job, error) {
+	job, _, err := c.job(ctx, id)
+	return job, err
+}
+
+// job also returns how long to wait before asking again.
+func (c *Client) job(ctx context.Context, id string) (*Job, time.Duration, error) {
+	path, err := jobPath(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	a, err := do[Job](ctx, c, &call{method: http.MethodGet, path: path})
+	if err != nil {
+		return nil, 0, err
+	}
+	return a.data, retryAfter(a.header), nil
+}
+
+// jobPath returns the path of a job. Paths of dots would be another's.
+func jobPath(id string) (string, error) {
+	if id == "" || id == "." || id == ".." {
+		return "", fmt.Errorf("client: job %q: %w", id, bulk.ErrJobNotFound)
+	}
+	return "jobs/" + url.PathEscape(id), nil
+}
+
+// Wait asks for a job until it has ended and returns it, also if it failed or was
+// cancelled: see [Job.Err]. It waits between questions as long as the service asks
+// for; if that asks for nothing, from [Config.MinBackoff] up to [Config.MaxBackoff].
+// progress, if not nil, is called with every state. It returns the errors of
+// [Client.Job], and when ctx ends why: the job goes on then.
+func (c *Client) Wait(ctx context.Context, id string, progress func(Job)) (*Job, error) {
+	return c.wait(ctx, id, 0, progress)
+}
+
+// wait is Wait, with a wait before the first question.
+func (c *Client) wait(ctx context.Context, id string, first time.Duration, progress func(Job)) (*Job, error) {
+	for n, wait := 1, first; ; n++ {
+		if wait > 0 {
+			// Later than asked for, never earlier, and not all at the same time.
+			if err := sleep(ctx, wait+rand.N(wait/10+1)); err != nil {
+				return nil, err
+			}
+		}
+		job, after, err := c.job(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if progress != nil {
+			progress(*job)
+		}
+		if job.Status.Ended() {
+			return job, nil
+		}
+		if wait = after; wait == 0 {
+			wait = c.backoff(n)
+		}
+	}
+}
+
+// Cancel stops a job and returns its state. A pending job is cancelled at once; a
+// running one stops before its next batch, so its status may still be processing:
+// see [Client.Wait]. A job that has ended is [bulk.ErrJobEnded].
+func (c *Client) Cancel(ctx context.Context, id string) (*Job, error) {
+	path, err := jobPath(id)
+	if err != nil {
+		return nil, err
+	}
+	q := &call{method: http.MethodPost, path: path + "/cancel"}
+	again := retries{c: c}
+	for {
+		a, err := attempt[Job](ctx, c, q)
+		if err == nil {
+			return a.data, nil
+		}
+		if again.failed > 0 && errors.Is(err, bulk.ErrJobEnded) {
+			// By an attempt of ours whose answer was lost, perhaps.
+			if job, getErr := c.Job(ctx, id); getErr == nil && job.Status == bulk.JobCancelled {
+				return job, nil
+			}
+		}
+		if err = again.again(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// A JobFilter selects the jobs of a list.
+type JobFilter struct {
+	// Status selects jobs of that status; "" selects all.
+	Status bulk.JobStatus
+	// PageSize is how many jobs are fetched at a time, 1 to 100. Defaults to the
+	// service's, which is 20.
+	PageSize int
+}
+
+// Jobs iterates over the caller's jobs, newest first. Pages are fetched as they are
+// needed. An error is the last that it yields.
+func (c *Client) Jobs(ctx context.Context, filter JobFilter) iter.Seq2[Job, error] {
+	return func(yield func(Job, error) bool) {
+		query := url.Values{}
+		if filter.Status != "" {
+			query.Set("status", string(filter.Status))
+		}
+		if filter.PageSize != 0 {
+			query.Set("limit", strconv.Itoa(filter.PageSize))
+		}
+		for {
+			a, err := do[jobsPage](ctx, c, &call{method: http.MethodGet, path: "jobs", query: query})
+			if err != nil {
+				yield(Job{}, err)
+				return
+			}
+			for _, job := range a.data.Jobs {
+				if !yield(job, nil) {
+					return
+				}
+			}
+			if a.data.Cursor == "" {
+				return
+			}
+			query.Set("cursor", a.data.Cursor)
+		}
+	}
+}
+
+type jobsPage struct {
+	Jobs   []Job  `json:"jobs"`
+	Cursor string `json:"cursor"`
+}

@@ -1,0 +1,179 @@
+package client_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/httpapi/client"
+	"github.com/bulkops/bulkops/internal/rowio"
+)
+
+// readRows returns the rows that the service reads from a text.
+func readRows(r bulk.RowReader) (rows []bulk.Row, err error) {
+	for {
+		row, err := r.Next()
+		if err == io.EOF {
+			return rows, nil
+		}
+		if err != nil {
+			return rows, err
+		}
+		row.JSON = bytes.Clone(row.JSON)
+		rows = append(rows, row)
+	}
+}
+
+// requireSameRows checks that the service reads the same from the parts of a text
+// as from the whole of it.
+func requireSameRows(t *testing.T, text []byte, maxUsers int, source func(io.Reader) client.Source, read func(io.Reader) bulk.RowReader) {
+	t.Helper()
+	whole, wholeErr := readRows(read(bytes.NewReader(text)))
+	parts, partsErr := client.Bodies(source(bytes.NewReader(text)), maxUsers, 1<<20)
+	if wholeErr == nil {
+		require.NoError(t, partsErr, "rule: what the service takes, the client takes")
+	}
+	if partsErr != nil {
+		require.Error(t, wholeErr)
+		return
+	}
+	n := 0
+	for _, p := range parts {
+		require.Equal(t, n, p.First)
+		rows, err := readRows(read(bytes.NewReader(p.Text)))
+		if err != nil {
+			require.Error(t, wholeErr, "rule: a part is refused only if the whole is: %q", p.Text)
+			return
+		}
+		require.Len(t, rows, p.Rows)
+		for i, row := range rows {
+			row.Line += p.Shift
+			if wholeErr == nil || n < len(whole) {
+				require.Equal(t, whole[n].Line, row.Line, "row %d of part %q", i, p.Text)
+				require.Equal(t, string(whole[n].JSON), string(row.JSON))
+			}
+			n++
+		}
+	}
+	if n == 0 {
+		return // nothing would be sent
+	}
+	require.NoError(t, wholeErr, "rule: what breaks the grammar is found before it is sent")
+	require.Len(t, whole, n)
+}
+
+func FuzzCSV(f *testing.F) {
+	for _, text := range []string{
+		"userId\na\nb", "userId,email\r\n\"a\n\"\"b\",c\r\n\r\n\nd\r\ne,f\r", "\ufeff\"customFields.a\r\nb\"\n1\n2\n3\n", "userId\na\"\n", "userId\n\"a\"b",
+		"userId\n\"a", "userId\na\rb\n", "", "\n\n", "userId", "userId,_\n,\n\"\",\n", "userId\n\xff\n", "\ufeff", "\ufeff\n\ufeffuserId\n", "userId\n\"a\"\r", "userId\n\"\n\r",
+	} {
+		f.Add([]byte(text), 1)
+		f.Add([]byte(text), 2)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, maxUsers int) {
+		if maxUsers < 1 || maxUsers > 100 {
+			t.Skip()
+		}
+		requireSameRows(t, text, maxUsers, client.CSV, func(r io.Reader) bulk.RowReader { return rowio.NewCSV(r) })
+	})
+}
+
+func FuzzNDJSON(f *testing.F) {
+	for _, text := range []string{
+		"{}\n{}\r\n\n \n[]\n1\n\"a\"", "{", "{}{}", "\n", "", "{\"a\":\xff}", "\ufeff{}", "{\"a\":\"\\ud800\"}\n{}", "{}\r{}", "{\"a\":1,\"a\":2}\n{}",
+	} {
+		f.Add([]byte(text), 1)
+		f.Add([]byte(text), 2)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, maxUsers int) {
+		if maxUsers < 1 || maxUsers > 100 || bytes.Contains(text, []byte(`\u`)) {
+			t.Skip() // halves of surrogate pairs are for the service to find
+		}
+		requireSameRows(t, text, maxUsers, client.NDJSON, func(r io.Reader) bulk.RowReader { return rowio.NewNDJSON(r) })
+	})
+}
+
+func FuzzJSON(f *testing.F) {
+	for _, text := range []string{
+		`{"users":[{},{"a":[1,{}]},null,1]}`, `{"options":{"dryRun":true},"users":[{},{}]}`, `{"users":[],"options":{}}`, `{"users":[{}]} `, `{"users":[{}]}x`, `[{}]`, `{`, ``,
+		`{"users":[1e999,-0.0,"\u0000"]}`, `{"users":[{}],"users":[]}`,
+	} {
+		f.Add([]byte(text), 1)
+		f.Add([]byte(text), 2)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, maxUsers int) {
+		if maxUsers < 1 || maxUsers > 100 {
+			t.Skip()
+		}
+		var opts bulk.Options
+		whole, err := readRows(rowio.NewJSON(bytes.NewReader(text), &opts))
+		parts, partsErr := client.Bodies(client.JSON(bytes.NewReader(text)), maxUsers, 1<<20)
+		if err != nil {
+			return // an array of users alone, or no such text
+		}
+		if partsErr != nil {
+			require.Contains(t, partsErr.Error(), "must stand before its users")
+			return
+		}
+		n := 0
+		for _, p := range parts {
+			rows, err := readRows(rowio.NewJSON(bytes.NewReader(p.Text), &opts))
+			require.NoError(t, err)
+			for _, row := range rows {
+				require.Equal(t, string(whole[n].JSON), string(row.JSON))
+				n++
+			}
+		}
+		require.Len(t, whole, n)
+	})
+}
+
+func TestCSVRecords(t *testing.T) {
+	const text = "\ufeffa,\"b\r\n\"\"c\"\"\",\r\n\n1,\"2,3\",4\nlast,\"\""
+	type record struct {
+		line  int
+		text  string
+		cells string
+	}
+	var got []record
+	for r, err := range client.CSVRecords(strings.NewReader(text)) {
+		require.NoError(t, err)
+		var cells []string
+		for cell := range r.Cells() {
+			cells = append(cells, string(cell))
+		}
+		got = append(got, record{r.Line, string(r.Text), strings.Join(cells, "|")})
+		for range r.Cells() {
+			break
+		}
+	}
+	assert.Equal(t, []record{
+		{1, "a,\"b\r\n\"\"c\"\"\",\r\n", "a|\"b\r\n\"\"c\"\"\"|"},
+		{4, "1,\"2,3\",4\n", `1|"2,3"|4`},
+		{5, `last,""`, `last|""`},
+	}, got)
+	for range client.CSVRecords(strings.NewReader(text)) {
+		break
+	}
+	broken := errors.New("disk failed")
+	for text, want := range map[string]client.SourceError{
+		"a\nb\n\"c": {Row: 1, Line: 3}, "a\"": {Row: 0, Line: 1},
+	} {
+		var err error
+		for _, err = range client.CSVRecords(strings.NewReader(text)) {
+			continue
+		}
+		var fault *client.SourceError
+		require.ErrorAs(t, err, &fault)
+		assert.Equal(t, client.SourceError{Row: want.Row, Line: want.Line, Err: fault.Err}, *fault)
+	}
+	for _, err := range client.CSVRecords(failingReader{broken}) {
+		assert.ErrorIs(t, err, broken)
+	}
+}
