@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,7 @@ import (
 //   - A blob is immutable: it is seen in full or not at all, and never replaced.
 //   - Keys are made by this package: up to 900 bytes of ASCII letters, digits
 //     and the characters - _ . / where no segment between slashes is empty or
-//     starts with a dot. A store refuses another key. No key is the folder of
+//     starts with a dot. A store refuses another key: see [CheckBlobKey]. No key is the folder of
 //     another, so a store may keep blobs as files.
 //   - Blobs are kept for at least 30 days. A store may drop older ones.
 //   - A cancelled context ends a call soon, with an error for which
@@ -40,6 +41,32 @@ type BlobStore interface {
 
 	// Delete removes a blob. A blob that is not there is not an error.
 	Delete(ctx context.Context, key string) error
+}
+
+// MaxBlobKey is the length of a blob's key in bytes. It leaves stores that allow
+// 1,024, as Amazon S3 does, room for a prefix.
+const MaxBlobKey = 900
+
+// CheckBlobKey returns [ErrBadBlobKey] for a key that [BlobStore] does not allow.
+// It is for the implementers of stores.
+func CheckBlobKey(key string) error {
+	if len(key) > MaxBlobKey {
+		return ErrBadBlobKey
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" || segment[0] == '.' {
+			return ErrBadBlobKey
+		}
+		for _, c := range []byte(segment) {
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			case c == '-', c == '_', c == '.':
+			default:
+				return ErrBadBlobKey
+			}
+		}
+	}
+	return nil
 }
 
 // BlobInfo describes a blob to those who download it.

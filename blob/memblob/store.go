@@ -53,7 +53,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, _ bulk.BlobInf
 }
 
 func (s *Store) store(ctx context.Context, key string, r io.Reader) error {
-	if err := checkKey(key); err != nil {
+	if err := bulk.CheckBlobKey(key); err != nil {
 		return err
 	}
 	if s.has(key) { // saves reading r; the check that counts is the one below
@@ -85,7 +85,7 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 }
 
 func (s *Store) open(ctx context.Context, key string) (content, error) {
-	if err := checkKey(key); err != nil {
+	if err := bulk.CheckBlobKey(key); err != nil {
 		return content{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -103,7 +103,7 @@ func (s *Store) open(ctx context.Context, key string) (content, error) {
 
 // Delete implements [bulk.BlobStore].
 func (s *Store) Delete(ctx context.Context, key string) error {
-	err := checkKey(key)
+	err := bulk.CheckBlobKey(key)
 	if err == nil {
 		err = ctx.Err()
 	}

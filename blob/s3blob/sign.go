@@ -24,7 +24,7 @@ const MaxSignTTL = 7 * 24 * time.Hour
 // signature dies with its credentials. With those of a role that can be minutes
 // from now. A TTL below one second cannot be had.
 func (s *Store) SignURL(ctx context.Context, key string, opts bulk.SignOptions) (string, time.Time, error) {
-	err := checkKey(key)
+	err := bulk.CheckBlobKey(key)
 	var signed string
 	var expires time.Time
 	if err == nil {

@@ -49,7 +49,7 @@ func New(client Client, opts Options) (*Store, error) {
 
 // Put implements [bulk.BlobStore].
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, info bulk.BlobInfo) error {
-	err := checkKey(key)
+	err := bulk.CheckBlobKey(key)
 	if err == nil {
 		err = s.put(ctx, key, r, info)
 	}
@@ -62,7 +62,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, info bulk.Blob
 // Get implements [bulk.BlobStore]. A connection that breaks while the blob is read
 // is opened again where it broke.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	if err := checkKey(key); err != nil {
+	if err := bulk.CheckBlobKey(key); err != nil {
 		return nil, fmt.Errorf("s3blob: get %q: %w", key, err)
 	}
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
@@ -81,7 +81,7 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // Delete implements [bulk.BlobStore].
 func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := bulk.CheckBlobKey(key); err != nil {
 		return fmt.Errorf("s3blob: delete %q: %w", key, err)
 	}
 	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/cursor"
 )
 
 // maxPage is the largest [bulk.JobFilter.Limit].
@@ -33,7 +34,10 @@ func (q *Queue) List(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job, st
 }
 
 func (q *Queue) list(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job, string, error) {
-	before, err := readCursor(filter.Tenant, filter.Cursor)
+	before, err := cursor.Read(filter.Tenant, filter.Cursor)
+	if before != "" && !possible(before) {
+		err = bulk.ErrBadCursor
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -64,7 +68,7 @@ func (q *Queue) list(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job, st
 	if last == "" {
 		return jobs, "", nil
 	}
-	return jobs, makeCursor(filter.Tenant, last), nil
+	return jobs, cursor.Make(filter.Tenant, last), nil
 }
 
 // listIDs returns the ids of a page, and the last id that was looked at, "" if

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/cursor"
 )
 
 // A Queue is a [bulk.JobQueue] and [bulk.JobNotifier] in memory. A claim costs
@@ -100,7 +101,7 @@ func (q *Queue) Get(ctx context.Context, id string) (bulk.Job, error) {
 // List implements [bulk.JobQueue]. Its pages are full: a cursor means that there
 // is another job.
 func (q *Queue) List(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job, string, error) {
-	before, err := readCursor(filter.Tenant, filter.Cursor)
+	before, err := cursor.Read(filter.Tenant, filter.Cursor)
 	if err != nil {
 		return nil, "", fmt.Errorf("memjobs: list jobs: %w", err)
 	}
@@ -124,7 +125,7 @@ func (q *Queue) List(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job, st
 	if !more {
 		return jobs, "", nil
 	}
-	return jobs, makeCursor(filter.Tenant, jobs[len(jobs)-1].ID), nil
+	return jobs, cursor.Make(filter.Tenant, jobs[len(jobs)-1].ID), nil
 }
 
 // maxPage is the largest [bulk.JobFilter.Limit].

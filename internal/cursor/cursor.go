@@ -1,4 +1,9 @@
-package memjobs
+// Package cursor makes the cursors of job listings.
+//
+// A cursor is the id where a page ended behind a checksum of it and the tenant.
+// The checksum tells cursors of other tenants and damaged ones. It need not be
+// secret: whoever makes one up sees nothing but the tenant's own jobs.
+package cursor
 
 import (
 	"crypto/sha256"
@@ -7,10 +12,6 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// A cursor is the id of the last job of a page behind a checksum of it and the
-// tenant. The checksum tells cursors of other tenants and damaged ones. It need
-// not be secret: whoever makes one up sees nothing but the tenant's own jobs.
-
 const checksumSize = 8
 
 func checksum(tenant, id string) []byte {
@@ -18,12 +19,13 @@ func checksum(tenant, id string) []byte {
 	return sum[:checksumSize]
 }
 
-func makeCursor(tenant, id string) string {
+// Make returns the cursor of a page of the tenant's jobs that ended with that id.
+func Make(tenant, id string) string {
 	return base64.RawURLEncoding.EncodeToString(append(checksum(tenant, id), id...))
 }
 
-// readCursor returns the id of a cursor, or [bulk.ErrBadCursor].
-func readCursor(tenant, cursor string) (id string, err error) {
+// Read returns the id of a cursor, "" for the cursor "", or [bulk.ErrBadCursor].
+func Read(tenant, cursor string) (id string, err error) {
 	if cursor == "" {
 		return "", nil
 	}
