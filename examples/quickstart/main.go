@@ -6,6 +6,11 @@
 //	go run ./examples/quickstart
 //	go run ./examples/quickstart -users 99
 //	go run ./examples/quickstart -file users.json
+//	go run ./examples/quickstart -url http://127.0.0.1:8080 -token TOKEN
+//
+// -url imports into a service that runs already, such as examples/server on the AWS
+// backends, for the caller with that bearer token. The checks hold for a tenant that
+// has none of the users yet.
 //
 // Below 100 users the answer to the request already has the results; from there
 // on the request becomes a job. -file sends a file as the request's body.
@@ -44,10 +49,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	users := flags.Int("users", bulk.DefaultMaxUsers, "`number` of users to make and import")
 	file := flags.String("file", "", "JSON `file` to send as the request's body, instead of made users")
+	url := flags.String("url", "", "`URL` of a service that runs already, without /v1/bulk; without it one is started")
+	token := flags.String("token", "", "bearer `token` of an admin of the service at -url")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
+		return exitUsage
+	}
+	if (*url == "") != (*token == "") {
+		fmt.Fprintln(stderr, "quickstart: -url and -token need each other")
 		return exitUsage
 	}
 	body, err := newBody(*users, *file, flags.Args())
@@ -55,7 +66,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "quickstart:", err)
 		return exitUsage
 	}
-	if err := quickstart(ctx, body, stdout); err != nil {
+	if *url != "" {
+		err = importInto(ctx, *url, *token, body, stdout)
+	} else {
+		err = quickstart(ctx, body, stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, "quickstart:", err)
 		return exitFailure
 	}
@@ -79,19 +95,22 @@ func newBody(users int, file string, rest []string) (*body, error) {
 	}
 }
 
-// quickstart starts a service, imports the users of the body and checks the
-// outcome.
+// quickstart starts a service and imports the users of the body into it.
 func quickstart(ctx context.Context, b *body, out io.Writer) (err error) {
 	service, err := startService()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, service.stop()) }()
+	return importInto(ctx, service.url, service.token, b, out)
+}
 
-	client := newClient(service.url, service.token)
+// importInto imports the users of the body into a service and checks the outcome.
+func importInto(ctx context.Context, url, token string, b *body, out io.Writer) error {
+	client := newClient(url, token)
 	defer client.close()
 	fmt.Fprintf(out, "importing %s users (%s kB) at %s/v1/bulk/users\n",
-		thousands(len(b.rows)), thousands((len(b.text)+500)/1000), service.url)
+		thousands(len(b.rows)), thousands((len(b.text)+500)/1000), url)
 	start := time.Now()
 	outcome, err := importUsers(ctx, client, b, out)
 	if err != nil {

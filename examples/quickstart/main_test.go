@@ -60,6 +60,8 @@ func TestWhatCannotBeImportedIsSaid(t *testing.T) {
 		"none":             {[]string{"-users", "0"}, exitUsage, "at least one user"},
 		"no number":        {[]string{"-users", "all"}, exitUsage, "invalid value"},
 		"an argument":      {[]string{"all"}, exitUsage, `unexpected argument "all"`},
+		"a URL alone":      {[]string{"-url", "http://127.0.0.1:1"}, exitUsage, "-token"},
+		"no service there": {[]string{"-url", "http://127.0.0.1:1", "-token", "t"}, exitFailure, "refused"},
 		"no such file":     {[]string{"-file", filepath.Join(t.TempDir(), "none.json")}, exitUsage, "none.json"},
 		"not JSON":         {[]string{"-file", writeFile(t, "users")}, exitUsage, "invalid character"},
 		"refused by rules": {[]string{"-file", writeFile(t, `{"users": []}`)}, exitFailure, "400 Bad Request: EMPTY_USERS"},

@@ -2,13 +2,21 @@
 //
 //	go run ./examples/server
 //	go run ./examples/server -addr :8080 -tokens "s3cret=admin:acme:ana,t0ken=user:acme:bob"
+//	go run ./examples/server -backend aws -bucket my-bulkops-blobs
+//	go run ./examples/server -backend aws -dynamodb-endpoint http://127.0.0.1:8000 -s3-endpoint http://127.0.0.1:9000
+//
+// With -backend aws it keeps users and jobs in DynamoDB and payloads and results in
+// S3. Region and credentials come from where all AWS programs have them, such as the
+// variables AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. On a server
+// that is named by an endpoint it creates the tables and the bucket that are
+// missing; in AWS they are there, from a template of docs/infra.
 //
 // It prints the curl lines to try. Without -tokens it makes up a token for one
 // admin and prints that too. SIGTERM and SIGINT stop it gracefully: it answers
 // the requests under way, then the workers save their progress and give up their
 // jobs.
 //
-// Logs and welcome emails go to standard error.
+// Logs go to standard error, and so do welcome emails, unless SES sends them.
 package main
 
 import (
@@ -56,6 +64,7 @@ func main() {
 type options struct {
 	addr          string
 	backend       string
+	aws           awsOptions
 	tokens        tokens
 	syncThreshold int
 	workers       int
@@ -86,7 +95,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.addr, "addr", "127.0.0.1:8080", "`address` to listen on; with port 0 a free one is taken")
-	flags.StringVar(&opts.backend, "backend", "memory", "`name` of the backend: memory")
+	flags.StringVar(&opts.backend, "backend", "memory", "`name` of the backend: memory or aws")
 	flags.Func("tokens", "bearer tokens and whom they belong to: `TOKEN=role:tenant:subject,...`, "+
 		"the role being admin, super_admin or user; without any, one for an admin is made up", func(text string) (err error) {
 		opts.tokens, err = parseTokens(text)
@@ -94,10 +103,20 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	})
 	flags.IntVar(&opts.syncThreshold, "sync-threshold", bulk.DefaultSyncThreshold, "`number` of users from which on a request becomes a job")
 	flags.IntVar(&opts.workers, "workers", 2, "`number` of jobs to run at the same time; 0 serves the API alone")
+	ofAWS := opts.aws.flagSet()
+	ofAWS.VisitAll(func(f *flag.Flag) { flags.Var(f.Value, f.Name, f.Usage) })
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
+	var stray string
+	flags.Visit(func(f *flag.Flag) {
+		if opts.backend != "aws" && ofAWS.Lookup(f.Name) != nil {
+			stray = f.Name
+		}
+	})
 	switch {
+	case stray != "":
+		return nil, fmt.Errorf("-%s is of -backend aws", stray)
 	case flags.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case opts.workers < 0:
@@ -114,15 +133,18 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 // serve runs the server and the workers until ctx ends.
 func serve(ctx context.Context, opts *options, stdout, stderr io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	backend, err := openBackend(ctx, opts.backend)
+	backend, err := openBackend(ctx, opts)
 	if err != nil {
 		return err
+	}
+	if backend.mailer == nil {
+		backend.mailer = &printMailer{out: stderr}
 	}
 	cfg := bulk.Config{
 		Store:         backend.store,
 		Blobs:         backend.blobs,
 		Jobs:          backend.jobs,
-		Mailer:        &printMailer{out: stderr},
+		Mailer:        backend.mailer,
 		Logger:        logger,
 		SyncThreshold: opts.syncThreshold,
 	}
@@ -140,7 +162,7 @@ func serve(ctx context.Context, opts *options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	printUsage(stdout, publicURL(listener.Addr()), opts)
+	printUsage(stdout, publicURL(listener.Addr()), backend, opts)
 	return serveHTTP(ctx, listener, handler, logger)
 }
 

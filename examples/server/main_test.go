@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("BULKOPS_TEST_RUN_MAIN") == "1" { // see TestSignalStopsIt
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, // connections that the SDK keeps cannot be closed
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // A testServer is a server that runs in this process until the test ends.

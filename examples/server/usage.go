@@ -36,8 +36,11 @@ curl -sS -H "Authorization: Bearer $TOKEN" URL/v1/bulk/jobs
 
 // printUsage says where the server is and what to try. It prints no token that
 // was given to the program.
-func printUsage(out io.Writer, url string, opts *options) {
+func printUsage(out io.Writer, url string, backend *backend, opts *options) {
 	fmt.Fprintf(out, "listening on %s\n", url)
+	for _, line := range backend.uses {
+		fmt.Fprintf(out, "# %s\n", line)
+	}
 	if opts.workers == 0 {
 		fmt.Fprintln(out, "no workers here: jobs wait for those of other processes on the same backend")
 		if opts.backend == "memory" {
