@@ -53,7 +53,8 @@
 // # CSV
 //
 // CSV is RFC 4180 in UTF-8 with a header row; records may end with LF alone, empty
-// lines are passed over, and cells come through byte by byte, line ends in quotes
+// lines are passed over, a quote in a cell that does not begin with one is a
+// character like others, and cells come through byte by byte, line ends in quotes
 // included. The type of a field stands behind the last colon of its column:
 // :string, :number, :boolean or :json; :string is for names that have a colon.
 // Booleans may be of any case. Beyond the contract, customFields:json and

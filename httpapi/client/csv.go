@@ -114,7 +114,6 @@ type records struct {
 func newRecords(r io.Reader) records { return records{lines: newLines(r), start: 1} }
 
 var (
-	errStrayQuote  = errors.New("a quote in a cell that does not begin with one")
 	errBehindQuote = errors.New("text behind the closing quote of a cell")
 	errStrayReturn = errors.New("a carriage return that no line feed follows")
 	errUnclosed    = errors.New("the quoted cell of the record that starts here has no end")
@@ -187,8 +186,6 @@ func (r *records) complete() error {
 			state = quoted
 		case state == closed:
 			return errBehindQuote
-		case c == '"':
-			return errStrayQuote
 		case c == '\r':
 			return errStrayReturn
 		default:

@@ -18,8 +18,9 @@ import (
 // any length, as when a quote is not closed.
 //
 // Beyond RFC 4180 a record may end with LF alone, and empty lines are passed
-// over. A carriage return outside quotes that no line feed follows is refused,
-// and so is a quote in a cell that does not begin with one.
+// over, and a quote in a cell that does not begin with one stands for itself, as
+// in 6'2" from programs that quote only where they must. A carriage return outside
+// quotes that no line feed follows is refused.
 type records struct {
 	in   *bufio.Reader
 	long []byte // a line that is longer than the reader's buffer
@@ -84,9 +85,6 @@ func (r *records) readCell(line []byte) (rest []byte, more bool, err error) {
 	cell, rest, more := bytes.Cut(line, []byte{','})
 	if !more {
 		cell = trimEnd(cell)
-	}
-	if bytes.IndexByte(cell, '"') >= 0 {
-		return nil, false, r.broken("a quote in a cell that does not begin with one")
 	}
 	if bytes.IndexByte(cell, '\r') >= 0 {
 		return nil, false, r.broken("a carriage return that no line feed follows")

