@@ -286,7 +286,7 @@ func (im *Importer) discard(ctx context.Context, key string) {
 
 // discardTimeout bounds the cleaning up after a request whose context may have
 // ended.
-const discardTimeout = 5 * time.Second
+const discardTimeout = 15 * time.Second
 
 // Job returns a job. A job that does not exist, has expired or belongs to a
 // tenant that the principal may not see is [ErrJobNotFound].

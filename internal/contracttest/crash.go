@@ -10,6 +10,9 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
+// crashLease is short enough to be waited for.
+const crashLease = 3 * time.Second
+
 // testCrash has answers of backends that are lost, and workers that die.
 func testCrash(s *suite) {
 	lose := func(s *setup) { s.bulk.Store = &forgetfulStore{Store: s.bulk.Store, lost: map[string]bool{}} }
@@ -34,7 +37,7 @@ func testCrash(s *suite) {
 	}
 
 	dying := func(s *setup) {
-		s.bulk.Lease, s.bulk.SegmentRows = time.Second, 50
+		s.bulk.Lease, s.bulk.SegmentRows = crashLease, 50
 		s.worker = func(cfg *bulk.Config) { cfg.Jobs = dyingJobs{cfg.Jobs} }
 	}
 	s.run("a job that is run again after a crash has the same results and ids", func(w *world) {
@@ -107,9 +110,13 @@ func (s *forgetfulStore) Commit(ctx context.Context, tenant string, writes []bul
 	return outcomes
 }
 
-// dyingJobs are those of a worker that dies: nothing that it saves arrives.
+// dyingJobs are those of a worker that dies with its first checkpoint, which does
+// not arrive.
 type dyingJobs struct{ bulk.JobQueue }
 
-func (dyingJobs) Save(context.Context, string, int64, bulk.JobChange) (bulk.Job, error) {
+func (q dyingJobs) Save(ctx context.Context, id string, token int64, change bulk.JobChange) (bulk.Job, error) {
+	if change.Progress == nil && change.Lease > 0 {
+		return q.JobQueue.Save(ctx, id, token, change) // a heartbeat
+	}
 	return bulk.Job{}, bulk.ErrLeaseLost
 }

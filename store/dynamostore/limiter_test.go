@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -73,8 +74,11 @@ func TestLimiterFindsTheRate(t *testing.T) {
 	} {
 		name := fmt.Sprintf("writes=%d/parallel=%d/latency=%v/whole=%t/burst=%v", c.writes, c.parallel, c.latency, c.whole, c.burst)
 		t.Run(name, func(t *testing.T) {
-			const runs = 8
-			var ratio, share float64
+			// Time is virtual, so the load of the machine is of no account; chance is.
+			// The middle one of several runs says what to expect: now and then one
+			// ends with a batch that waits for its last attempt.
+			const runs = 15
+			var ratios, shares []float64
 			for range runs {
 				synctest.Test(t, func(t *testing.T) {
 					tab := &table{rate: rate, burst: c.burst, latency: c.latency, whole: c.whole, tokens: c.burst, filled: time.Now()}
@@ -82,10 +86,13 @@ func TestLimiterFindsTheRate(t *testing.T) {
 					if failed > 0 {
 						t.Errorf("%d batches gave up", failed)
 					}
-					ratio += took.Seconds() / ((float64(c.writes) - c.burst) / rate) / runs
-					share += float64(tab.throttled) / float64(tab.calls) / runs
+					ratios = append(ratios, took.Seconds()/((float64(c.writes)-c.burst)/rate))
+					shares = append(shares, float64(tab.throttled)/float64(tab.calls))
 				})
 			}
+			slices.Sort(ratios)
+			slices.Sort(shares)
+			ratio, share := ratios[runs/2], shares[runs/2]
 			t.Logf("makespan %.3f of ideal, %.1f %% throttled", ratio, 100*share)
 			if ratio > c.mostRatio || share > c.mostShare {
 				t.Errorf("want at most %.2f of the ideal time and %.0f %% of calls throttled", c.mostRatio, 100*c.mostShare)
