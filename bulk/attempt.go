@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,45 +14,42 @@ import (
 // An attempt is one claim of a job: the work on it from the last checkpoint until
 // the job ends, the worker stops, or something fails.
 type attempt struct {
-	cfg   *Config
-	blobs guardedBlobs
-	job   *Job // as it was claimed, with the progress made since
-	begun int  // the rows that were durable when it was claimed
-	lease *lease
+	cfg     *Config
+	blobs   guardedBlobs
+	job     *Job       // as it was claimed, with the progress made since
+	at      checkpoint // of job.Progress
+	begun   int        // the rows that were durable when it was claimed
+	lease   *lease
+	journal *journal // nil in a dry run
+	ledger  *ledger
+	engine  *engine
+	recent  recent
 
-	order  *order
-	ledger *ledger
-	recent recent
-
-	stop      atomic.Int32 // a stopMode
-	cancelled atomic.Bool  // the job is to be cancelled
-	failure   *JobError    // what the job failed with, if an attempt more will not help
-
-	// progress is held while job.Progress is read, or changed and saved, so that
-	// no older progress overtakes a newer one.
-	progress turn
-	whole    Summary // of the whole segments
-	answered int     // rows of this attempt that the store answered
-	unmet    int     // rows of this attempt that it failed
-	mailable *signal // whole segments changed, or there will be no more
+	stopped   atomic.Bool // the worker is to stop
+	cancelled atomic.Bool // the job is to be cancelled
+	known     bool        // what earlier claims wrote is known
+	failure   *JobError   // what the job failed with, if another attempt will not help
 }
 
 // errOutage is why an attempt ends in which the store did not answer.
-var errOutage = errors.New("bulk: the store did not answer for any row of a segment")
+var errOutage = errors.New("bulk: the store does not answer")
+
+// errStopped is why work ends that did not end within [Config.StopGrace].
+var errStopped = errors.New("bulk: the worker was stopped")
 
 // runClaimed works on a claimed job. The lease was asked for at that time.
 func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) error {
 	// The work goes on for a while after stop ends, to stop gracefully.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	defer cancel(nil)
-	a := &attempt{
-		cfg: &w.cfg, blobs: guardedBlobs{w.cfg.Blobs}, job: job, begun: job.Progress.Rows,
-		order: newOrder(), mailable: newSignal(), progress: newTurn(),
+	a, err := newAttempt(&w.cfg, job)
+	if err != nil {
+		return err
 	}
 	a.lease = &lease{
-		jobs: guardedJobs{w.cfg.Jobs}, id: job.ID, token: job.Token, lasts: w.cfg.Lease, poll: w.cfg.Poll,
+		jobs: w.cfg.jobs(), id: job.ID, token: job.Token, lasts: w.cfg.Lease, poll: w.cfg.Poll,
 		lost:      cancel,
-		cancelled: func() { a.cancelled.Store(true); a.stopAt(halt) },
+		cancelled: func() { a.cancelled.Store(true); a.engine.halt() },
 	}
 	var keeper sync.WaitGroup
 	keep, release := context.WithCancel(ctx)
@@ -65,22 +61,46 @@ func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) err
 	if job.CancelRequested {
 		a.lease.cancelled()
 	}
-	err := a.run(ctx)
-	if errors.Is(err, ErrLeaseLost) || errors.Is(err, errLeaseEnded) {
-		return err // somebody else's by now
-	}
-	return a.conclude(ctx, err)
+	return a.conclude(ctx, a.run(ctx))
 }
 
-// stopAfter stops the work when stop ends: gracefully, then hard.
+func newAttempt(cfg *Config, job *Job) (*attempt, error) {
+	a := &attempt{cfg: cfg, blobs: cfg.blobs(), job: job, begun: job.Progress.Rows, known: job.Token == 1 || job.Options.DryRun}
+	if err := a.at.parse(job.Progress.Checkpoint); err != nil {
+		return nil, fmt.Errorf("bulk: checkpoint of %s: %w", job.ID, err)
+	}
+	if !job.Options.DryRun {
+		owned := func(ctx context.Context) error { return a.lease.check(ctx) }
+		a.journal = newJournal(a.blobs, blobFolder(job.Tenant, job.ID), job.Token, jobBackoff, owned)
+	}
+	a.ledger = newLedger(job.SegmentRows, job.TotalRecords, job.Progress.Rows, a.window())
+	a.engine = newEngine(cfg, job.Tenant, job.ID, job.Options, a.ledger, a.journal)
+	a.engine.backoff, a.engine.patient = jobBackoff, true
+	if job.Progress.Rows > 0 {
+		a.engine.health.met()
+	}
+	return a, nil
+}
+
+// window is how many rows may be under way: enough that the calls to the store
+// never wait for chunks of the journal or for segments of the results, which take
+// several times as long.
+func (a *attempt) window() int {
+	return max(4*a.job.SegmentRows, 2*a.job.SegmentRows+8*MaxBatch*a.cfg.Parallel)
+}
+
+// stopAfter stops the work when stop ends: gracefully, then hard, in time for calls
+// that mind their context to return within [Config.StopGrace], and for others to be
+// given up.
 func (a *attempt) stopAfter(ctx, stop context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-stop.Done():
 	}
-	a.stopAt(finish)
-	timer := time.NewTimer(a.cfg.StopGrace)
+	a.stopped.Store(true)
+	a.engine.halt()
+	timer := time.NewTimer(a.cfg.StopGrace - a.blobs.grace)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -89,77 +109,63 @@ func (a *attempt) stopAfter(ctx, stop context.Context, cancel context.CancelCaus
 	}
 }
 
-// errStopped is why work ends that did not end within [Config.StopGrace].
-var errStopped = errors.New("bulk: the worker was stopped")
-
-// stopAt stops the engine in that mode, or a stricter one that it was told before.
-func (a *attempt) stopAt(mode stopMode) {
-	for {
-		old := a.stop.Load()
-		if old >= int32(mode) || a.stop.CompareAndSwap(old, int32(mode)) {
-			break
-		}
-	}
-	a.order.wake()
-}
-
-func (a *attempt) stopping() stopMode { return stopMode(a.stop.Load()) }
-
-// run does the rows that remain. It returns nil if all have durable results, or
-// if it was told to stop.
+// run does the rows that remain. It returns nil if all have results, or if it was
+// told to stop.
 func (a *attempt) run(ctx context.Context) error {
-	job := a.job
-	if job.Attempts > a.cfg.MaxAttempts {
+	if err := a.takeOver(ctx); err != nil {
+		return err
+	}
+	if a.job.Attempts > a.cfg.MaxAttempts {
 		a.failure = &JobError{JobErrorAttempts, fmt.Sprintf("the job was begun %d times without progress", a.cfg.MaxAttempts)}
 		return nil
 	}
-	a.ledger = newLedger(job.SegmentRows, job.TotalRecords, job.Progress.Rows)
-	a.ledger.keepLast = !a.mails()
-	if err := a.restore(ctx); err != nil {
+	if a.job.Progress.Rows < a.job.TotalRecords && !a.engine.isHalted() {
+		if err := a.importRows(ctx); err != nil {
+			return err
+		}
+	}
+	if !a.ledger.complete() || !a.mails() {
+		return nil
+	}
+	if err := a.closeBooks(ctx); err != nil {
 		return err
 	}
-	payload, err := a.open(ctx, a.start())
+	return a.mail(ctx)
+}
+
+// takeOver finds out what earlier claims of the job did, makes sure that they do no
+// more, and ends what they have begun.
+func (a *attempt) takeOver(ctx context.Context) error {
+	if a.known {
+		return nil
+	}
+	h, err := a.journal.takeOver(ctx, a.at.Chunk, a.job.Progress.Rows)
+	if err != nil {
+		return err
+	}
+	a.known = true
+	a.engine.inherit(h)
+	return a.engine.settleSent(ctx)
+}
+
+// importRows runs the rows of the payload through the engine.
+func (a *attempt) importRows(ctx context.Context) error {
+	source := &rowSource{next: a.start()}
+	payload, err := a.open(ctx, source.next)
 	if err != nil {
 		return err
 	}
 	defer payload.Close()
+	source.rows = payload
 
 	group, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, a.ledger.wake)()
 	group.Go(func() error {
 		// The results of what was done are saved whatever ended the work.
 		defer a.ledger.close()
-		return a.engine().do(ctx, &rowSource{rows: payload, next: a.start()})
+		return a.engine.do(ctx, source)
 	})
-	group.Go(func() error {
-		defer a.mailable.close()
-		return a.save(ctx)
-	})
-	if a.mails() {
-		group.Go(func() error { return a.mailSegments(ctx) })
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return a.judgeLast()
-}
-
-// judgeLast judges the rows that go into the results file without a checkpoint.
-func (a *attempt) judgeLast() error {
-	if !a.ledger.complete() {
-		return nil
-	}
-	for _, s := range a.ledger.last() {
-		for i := range s.rows {
-			if s.rows[i].Index >= a.job.Progress.Rows {
-				a.judge(&s.rows[i])
-			}
-		}
-	}
-	if a.outage(a.job.TotalRecords) {
-		return errOutage
-	}
-	return nil
+	group.Go(func() error { return a.save(ctx) })
+	return group.Wait()
 }
 
 // start returns the row at which the work starts. A dry run starts from the
@@ -171,186 +177,20 @@ func (a *attempt) start() int {
 	return a.job.Progress.Rows
 }
 
-func (a *attempt) engine() *engine {
-	store := a.cfg.Store
-	if a.job.Options.DryRun {
-		store = newDryStore(guardedStore{store})
-	}
-	return &engine{
-		store: guardedStore{store}, tenant: a.job.Tenant, run: a.job.ID, opts: a.job.Options,
-		parallel: a.cfg.Parallel, window: a.window(), backoff: jobBackoff, log: a.cfg.Logger,
-		out: a.ledger, order: a.order, checkpoints: true, stopping: a.stopping,
-	}
-}
-
-// window is how many rows may be under way: enough that batches can run while
-// segments are made durable, and no more.
-func (a *attempt) window() int {
-	return max(4*a.job.SegmentRows, 2*a.job.SegmentRows+2*MaxBatch*a.cfg.Parallel)
-}
-
-// restore takes up where the attempt before ended.
-func (a *attempt) restore(ctx context.Context) error {
-	p := &a.job.Progress
-	a.order.durable = p.Rows
-	a.whole = p.Summary
-	if p.Partial == "" {
-		return nil
-	}
-	r, err := a.blobs.open(ctx, jobBackoff, p.Partial)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	return readResults(r, func(result RowResult) error {
-		a.ledger.restore(result)
-		a.whole.count(result.Status, -1)
-		return nil
-	})
-}
-
 // open opens the job's rows from that one on.
 func (a *attempt) open(ctx context.Context, from int) (*payload, error) {
 	return openPayload(ctx, a.blobs, a.job, from)
 }
 
-// save makes results durable as they come, until there are no more.
-func (a *attempt) save(ctx context.Context) error {
-	for {
-		segments, until := a.ledger.next(ctx)
-		if segments == nil {
-			return context.Cause(ctx)
-		}
-		if err := a.checkpoint(ctx, segments, until); err != nil {
-			return err
-		}
-	}
-}
-
-// checkpoint writes the results of segments, the last of which may be a part, and
-// then saves the progress.
-func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int) error {
-	puts, putCtx := errgroup.WithContext(ctx)
-	puts.SetLimit(a.cfg.Parallel)
-	partial := ""
-	var wholes, part Summary
-	for _, s := range segments {
-		number := s.first / a.job.SegmentRows
-		key := segmentKey(a.job, number, a.job.Token)
-		counts := &wholes
-		if end := s.first + len(s.rows); end < a.job.TotalRecords && end%a.job.SegmentRows != 0 {
-			key = partialKey(a.job, until, a.job.Token)
-			partial = key
-			counts = &part
-		}
-		for i := range s.rows {
-			counts.add(s.rows[i].Status)
-			a.judge(&s.rows[i])
-		}
-		puts.Go(func() error {
-			text := appendResults(make([]byte, 0, 128*len(s.rows)), s.rows)
-			return a.put(putCtx, key, text)
-		})
-	}
-	if a.outage(until) {
-		puts.Wait()
-		return errOutage
-	}
-	if err := puts.Wait(); err != nil {
-		return err
-	}
-
-	a.progress.lock()
-	defer a.progress.unlock()
-	a.whole.merge(wholes)
-	p := a.job.Progress
-	p.Rows = until
-	p.Summary = a.whole
-	p.Summary.merge(part)
-	p.Partial = partial
-	if n := a.wholeSegments(until); n > wholeUntil(p.Spans) {
-		p.Spans = extend(p.Spans, a.job.Token, n)
-	}
-	if err := a.saveProgress(ctx, p); err != nil {
-		return err
-	}
-	a.ledger.saved(until)
-	a.order.setDurable(until)
-	a.mailable.set()
-	return nil
-}
-
-// put writes the results of a segment.
-func (a *attempt) put(ctx context.Context, key string, text []byte) error {
-	err := jobBackoff.retry(ctx, func() error {
-		return putOnce(ctx, a.blobs, key, bytes.NewReader(text), segmentType)
-	})
-	if err == nil {
-		a.recent.keep(key, text)
-	}
-	return err
-}
-
-// wholeSegments returns how many segments the first rows make: the last one
-// counts although it may be short.
-func (a *attempt) wholeSegments(rows int) int {
-	if rows == a.job.TotalRecords {
-		return (rows + a.job.SegmentRows - 1) / a.job.SegmentRows
-	}
-	return rows / a.job.SegmentRows
-}
-
-func wholeUntil(spans []Span) int {
-	if len(spans) == 0 {
-		return 0
-	}
-	return spans[len(spans)-1].Until
-}
-
-// saveProgress saves a checkpoint. progress is held.
-func (a *attempt) saveProgress(ctx context.Context, p Progress) error {
-	err := jobBackoff.retry(ctx, func() error {
-		return a.lease.save(ctx, JobChange{Lease: a.cfg.Lease, Progress: &p})
-	})
-	if err != nil {
-		return fmt.Errorf("bulk: save progress of %s: %w", a.job.ID, err)
-	}
-	a.job.Progress = p
-	return nil
-}
-
-// judge counts what the row says about the store.
-func (a *attempt) judge(r *RowResult) {
-	if r.Status != StatusFailed {
-		a.answered++
-		a.unmet = 0
-		return
-	}
-	for _, e := range r.Errors {
-		switch e.Code {
-		case CodeStoreError:
-			a.unmet++
-		case CodeUserExists, CodeEmailTaken:
-			a.answered++
-			a.unmet = 0
-		}
-	}
-}
-
-// outage reports whether the store is down rather than at odds with some rows: a
-// batch or more of rows failed one after the other, or, at the end of the job,
-// every row that the store was asked about.
-func (a *attempt) outage(until int) bool {
-	return a.unmet >= MaxBatch || a.unmet > 0 && until == a.job.TotalRecords && a.answered == 0 && a.job.Progress.Rows == 0
-}
-
 // conclude ends the job, or leaves it to another attempt.
 func (a *attempt) conclude(ctx context.Context, err error) error {
+	var abandoned *abandonedError
 	switch {
-	case err != nil && context.Cause(ctx) != nil:
-		// Stopped hard: nothing can be saved any more, the lease ends by itself.
+	case errors.Is(err, ErrLeaseLost), errors.As(err, &abandoned), err != nil && context.Cause(ctx) != nil:
+		// It is somebody else's by now, or nothing can be saved any more: the lease
+		// ends by itself.
 		return err
-	case err != nil && a.hopeless(err):
+	case err != nil && a.known && a.hopeless(err):
 		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, "error", err)
 		a.failure = jobError(err)
 	case err != nil:
@@ -364,7 +204,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	case a.cancelled.Load():
 		return a.end(ctx, JobCancelled)
 	default:
-		return a.giveBack(ctx, 0)
+		return errors.Join(a.journal.close(ctx), a.giveBack(ctx, 0))
 	}
 }
 
@@ -395,57 +235,16 @@ func (a *attempt) retryAfter() time.Duration {
 	return min(time.Duration(a.job.Attempts)*a.cfg.Lease/2, 5*time.Minute)
 }
 
-// giveBack gives up the lease.
+// giveBack gives up the lease. A worker that is told to stop has made progress if
+// any row has ended, as the journal knows of it.
 func (a *attempt) giveBack(ctx context.Context, after time.Duration) error {
-	err := syncBackoff.retry(ctx, func() error {
-		return a.lease.save(ctx, JobChange{RetryAfter: after})
-	})
+	change := JobChange{RetryAfter: after}
+	if after == 0 {
+		change.Progress = &a.job.Progress
+	}
+	err := syncBackoff.retry(ctx, func() error { return a.lease.save(ctx, change) })
 	if err != nil && !errors.Is(err, ErrLeaseLost) {
 		return fmt.Errorf("bulk: release %s: %w", a.job.ID, err)
 	}
 	return nil // lost or given up: it is no longer ours
-}
-
-// end writes the results file and ends the job.
-func (a *attempt) end(ctx context.Context, status JobStatus) error {
-	var rest map[int]*segment
-	if a.ledger != nil {
-		rest = a.ledger.rest()
-	}
-	if status == JobCancelled && a.mails() {
-		if err := a.mailRest(ctx, rest); err != nil {
-			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
-		}
-	}
-	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, status, rest, &a.recent)
-	if err != nil {
-		if status != JobFailed {
-			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
-		}
-		// It failed already; it need not fail for want of a file for ever.
-		a.cfg.Logger.ErrorContext(ctx, "no results file", "job", a.job.ID, "error", err)
-		key = ""
-	}
-	p := a.job.Progress
-	p.Summary = summary
-	p.Summary.NotProcessed = 0
-	if status == JobCompleted {
-		p.Rows = a.job.TotalRecords
-	}
-	err = jobBackoff.retry(ctx, func() error {
-		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: a.failure})
-	})
-	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, status) {
-		return nil // by our own call, whose answer was lost
-	}
-	if err != nil {
-		return fmt.Errorf("bulk: end %s: %w", a.job.ID, err)
-	}
-	return nil
-}
-
-// ended reports whether this claim has ended the job.
-func (a *attempt) ended(ctx context.Context, status JobStatus) bool {
-	job, err := a.lease.jobs.Get(ctx, a.job.ID)
-	return err == nil && job.Token == a.job.Token && job.Status == status
 }

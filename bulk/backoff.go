@@ -23,8 +23,9 @@ var (
 )
 
 // wait waits before call n+1, n counting from 1. Half of the time is random, so
-// that those who failed together do not come back together.
-func (b backoff) wait(ctx context.Context, n int) error {
+// that those who failed together do not come back together. It reports false if
+// ctx or stop ended first.
+func (b backoff) wait(ctx context.Context, stop <-chan struct{}, n int) bool {
 	d := b.cap
 	if n < 16 {
 		d = min(b.cap, b.base<<(n-1))
@@ -33,20 +34,24 @@ func (b backoff) wait(ctx context.Context, n int) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return true
+	case <-stop:
+		return false
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	}
 }
 
 // retry calls f until it succeeds, fails for good, or was called often enough.
 func (b backoff) retry(ctx context.Context, f func() error) error {
+	return b.retryUntil(ctx, nil, f)
+}
+
+// retryUntil is retry that does not call f again once stop is closed.
+func (b backoff) retryUntil(ctx context.Context, stop <-chan struct{}, f func() error) error {
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) {
-			return err
-		}
-		if wait := b.wait(ctx, n); wait != nil {
+		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) || !b.wait(ctx, stop, n) {
 			return err
 		}
 	}

@@ -20,17 +20,13 @@ type resultsFile struct {
 	backoff backoff
 	blobs   guardedBlobs
 	job     *Job
-
-	// rest has results that are in no blob yet, by segment number. May be nil.
-	rest map[int]*segment
-	// recent has what was written lately. May be nil.
-	recent *recent
+	at      *checkpoint
+	rest    map[int]*segment // results that are in no blob yet, by segment number
+	recent  *recent          // what was written lately; may be nil
 
 	head    resultsHead
-	segment int           // the next segment to stream
-	payload io.ReadCloser // open from the first row that was not reached
-	rows    *payloadReader
-	row     int // the next row of payload
+	segment int // the next segment to stream
+	payload *payloadRows
 
 	buf    []byte
 	unread []byte
@@ -63,13 +59,16 @@ func resultsSummary(job *Job, rest map[int]*segment) Summary {
 
 // putResults writes the results file of the job as it is to end and returns its
 // key.
-func putResults(ctx context.Context, b backoff, blobs guardedBlobs, job *Job, status JobStatus, rest map[int]*segment, kept *recent) (string, Summary, error) {
+func putResults(ctx context.Context, b backoff, blobs guardedBlobs, job *Job, at *checkpoint, status JobStatus, rest map[int]*segment, kept *recent) (string, Summary, error) {
 	key := resultsKey(job, job.Token)
 	summary := resultsSummary(job, rest)
 	err := b.retry(ctx, func() error {
-		f := &resultsFile{ctx: ctx, backoff: b, blobs: blobs, job: job, rest: rest, recent: kept}
+		f := &resultsFile{
+			ctx: ctx, backoff: b, blobs: blobs, job: job, at: at, rest: rest, recent: kept,
+			payload: newPayloadRows(ctx, b, blobs, job),
+		}
 		f.head = resultsHead{JobID: job.ID, Status: status, TotalRecords: job.TotalRecords, Summary: summary}
-		defer f.close()
+		defer f.payload.close()
 		return putOnce(ctx, blobs, key, f, resultsType)
 	})
 	return key, summary, err
@@ -86,12 +85,6 @@ func putOnce(ctx context.Context, blobs guardedBlobs, key string, r io.Reader, c
 		return fmt.Errorf("bulk: put %s: %w", key, err)
 	}
 	return nil
-}
-
-func (f *resultsFile) close() {
-	if f.payload != nil {
-		f.payload.Close()
-	}
 }
 
 func (f *resultsFile) Read(p []byte) (int, error) {
@@ -130,35 +123,19 @@ func (f *resultsFile) fill() error {
 
 // fillSegment appends the results of the rows of a segment.
 func (f *resultsFile) fillSegment(number, first, until int) error {
-	whole := f.job.Progress.Rows / f.job.SegmentRows
-	if f.job.Progress.Rows == f.job.TotalRecords {
-		whole = number + 1
-	}
-	switch seg := f.rest[number]; {
-	case number < whole:
-		return f.copyBlob(wholeSegmentKey(f.job, number))
-	case seg != nil:
-		for i := range seg.rows {
-			if seg.rows[i].Status == "" {
-				if err := f.unreached(first + i); err != nil {
-					return err
-				}
-				continue
-			}
-			f.append(&seg.rows[i])
-		}
-		return nil
-	}
-	if number == whole && f.job.Progress.Partial != "" {
-		if err := f.copyBlob(f.job.Progress.Partial); err != nil {
-			return err
-		}
-		first = f.job.Progress.Rows
+	if first < f.job.Progress.Rows {
+		return f.copyBlob(f.at.segmentKey(f.job, number))
 	}
 	for row := first; row < until; row++ {
-		if err := f.unreached(row); err != nil {
+		if s := f.rest[number]; s != nil && s.rows[row-first].Status != "" {
+			f.append(&s.rows[row-first])
+			continue
+		}
+		r, err := f.payload.unreached(row)
+		if err != nil {
 			return err
 		}
+		f.append(&r)
 	}
 	return nil
 }
@@ -182,7 +159,7 @@ func (f *resultsFile) copyBlob(key string) error {
 		return err
 	}
 	defer r.Close()
-	lines := newPayloadReader(r)
+	lines := newLineReader(r)
 	for {
 		line, err := lines.line()
 		if err == io.EOF {
@@ -194,57 +171,4 @@ func (f *resultsFile) copyBlob(key string) error {
 		f.separate()
 		f.buf = append(f.buf, line...)
 	}
-}
-
-// unreached appends the result of a row that was not reached.
-func (f *resultsFile) unreached(row int) error {
-	if f.rows == nil {
-		r, err := f.blobs.open(f.ctx, f.backoff, f.job.Payload)
-		if err != nil {
-			return err
-		}
-		f.payload = r
-		f.rows = newPayloadReader(r)
-	}
-	if err := f.rows.skip(row - f.row); err != nil {
-		return fmt.Errorf("bulk: read %s: %w", f.job.Payload, err)
-	}
-	f.row = row + 1
-	line, err := f.rows.Next()
-	if err = noEOF(err); err != nil {
-		return fmt.Errorf("bulk: read %s: %w", f.job.Payload, err)
-	}
-	r := readRow(row, line).result(StatusNotProcessed)
-	f.append(&r)
-	return nil
-}
-
-// wholeSegmentKey returns the key of the final results of a whole segment.
-func wholeSegmentKey(job *Job, number int) string {
-	if token, ok := spanToken(job.Progress.MailSpans, number); ok {
-		return mailedKey(job, number, token)
-	}
-	token, _ := spanToken(job.Progress.Spans, number)
-	return segmentKey(job, number, token)
-}
-
-// spanToken returns the token of the claim that wrote a segment.
-func spanToken(spans []Span, segment int) (int64, bool) {
-	for _, s := range spans {
-		if segment < s.Until {
-			return s.Token, true
-		}
-	}
-	return 0, false
-}
-
-// extend says that the claim wrote the segments up to until.
-func extend(spans []Span, token int64, until int) []Span {
-	if n := len(spans); n > 0 && spans[n-1].Token == token {
-		// A copy: the old progress may still be in use.
-		spans = append([]Span(nil), spans...)
-		spans[n-1].Until = until
-		return spans
-	}
-	return append(spans[:len(spans):len(spans)], Span{Token: token, Until: until})
 }

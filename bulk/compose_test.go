@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,6 +51,11 @@ func results(first, n int, status Status) []RowResult {
 	return rows
 }
 
+// guarded puts a guard in front of a blob store that does not need any.
+func guarded(blobs BlobStore) guardedBlobs {
+	return guardedBlobs{blobs, guard{timeout: time.Minute, grace: time.Second}}
+}
+
 func lines(rows []RowResult) string { return string(appendResults(nil, rows)) }
 
 // a job of 10 rows in segments of 4.
@@ -74,51 +80,44 @@ func TestResultsFile(t *testing.T) {
 	const c, u, n = StatusCreated, StatusUpdated, StatusNotProcessed
 	for _, test := range []struct {
 		name    string
-		prepare func(job *Job, blobs blobMap) map[int]*segment
+		prepare func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment
 		want    []Status
 	}{
-		{"Nothing", func(*Job, blobMap) map[int]*segment { return nil }, []Status{n, n, n, n, n, n, n, n, n, n}},
-		{"All", func(job *Job, blobs blobMap) map[int]*segment {
-			job.Progress = Progress{Rows: 10, Summary: Summary{Created: 6, Updated: 4}, Spans: []Span{{3, 1}, {5, 3}}}
+		{"Nothing", func(*Job, *checkpoint, blobMap) map[int]*segment { return nil }, []Status{n, n, n, n, n, n, n, n, n, n}},
+		{"All", func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 10, Summary: Summary{Created: 6, Updated: 4}}
+			at.Spans = []span{{3, 1}, {5, 3}}
 			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
 			blobs[segmentKey(job, 1, 5)] = lines(results(4, 4, u))
 			blobs[segmentKey(job, 2, 5)] = lines(results(8, 2, c))
 			return nil
 		}, []Status{c, c, c, c, u, u, u, u, c, c}},
-		{"Mailed", func(job *Job, blobs blobMap) map[int]*segment {
-			job.Progress = Progress{Rows: 8, Summary: Summary{Created: 8}, Spans: []Span{{3, 2}}, MailSpans: []Span{{4, 1}}}
+		{"Mailed", func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 8, Summary: Summary{Created: 8}}
+			at.Spans, at.MailSpans = []span{{3, 2}}, []span{{4, 1}}
 			blobs[mailedKey(job, 0, 4)] = lines(results(0, 4, c))
 			blobs[segmentKey(job, 1, 3)] = lines(results(4, 4, c))
 			return nil
 		}, []Status{c, c, c, c, c, c, c, c, n, n}},
-		{"Partial", func(job *Job, blobs blobMap) map[int]*segment {
-			job.Progress = Progress{Rows: 6, Summary: Summary{Created: 6}, Spans: []Span{{3, 1}}, Partial: "part"}
-			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
-			blobs["part"] = lines(results(4, 2, c))
-			return nil
-		}, []Status{c, c, c, c, c, c, n, n, n, n}},
-		{"PartialThatTheWorkerHas", func(job *Job, blobs blobMap) map[int]*segment {
-			job.Progress = Progress{Rows: 6, Summary: Summary{Created: 6}, Spans: []Span{{3, 1}}, Partial: "part"}
+		{"Rest", func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment {
+			job.Progress = Progress{Rows: 4, Summary: Summary{Created: 4}}
+			at.Spans = []span{{3, 1}}
 			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
 			rest := append(results(4, 2, c), results(6, 2, u)...)
 			return map[int]*segment{1: {first: 4, rows: missing(rest, 2)}}
 		}, []Status{c, c, c, c, c, c, n, u, n, n}},
-		{"RestAhead", func(job *Job, blobs blobMap) map[int]*segment {
+		{"RestAhead", func(*Job, *checkpoint, blobMap) map[int]*segment {
 			return map[int]*segment{
 				0: {first: 0, rows: missing(results(0, 4, c), 0, 3)},
 				2: {first: 8, rows: results(8, 2, u)},
 			}
 		}, []Status{n, c, c, n, n, n, n, n, u, u}},
-		{"RestThatIsDurable", func(job *Job, blobs blobMap) map[int]*segment {
-			job.Progress = Progress{Rows: 4, Summary: Summary{Created: 4}, Spans: []Span{{3, 1}}}
-			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
-			return map[int]*segment{0: {first: 0, rows: results(0, 4, u)}, 1: {first: 4, rows: missing(results(4, 4, u), 1, 2, 3)}}
-		}, []Status{c, c, c, c, u, n, n, n, n, n}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			job, blobs := composeJob(t)
-			rest := test.prepare(job, blobs)
-			key, summary, err := putResults(t.Context(), syncBackoff, guardedBlobs{blobs}, job, JobCancelled, rest, nil)
+			at := new(checkpoint)
+			rest := test.prepare(job, at, blobs)
+			key, summary, err := putResults(t.Context(), syncBackoff, guarded(blobs), job, at, JobCancelled, rest, nil)
 			require.NoError(t, err)
 			assert.Equal(t, resultsKey(job, 7), key)
 			var file struct {
@@ -148,51 +147,92 @@ func TestResultsFile(t *testing.T) {
 func TestResultsFileIsACorrectReader(t *testing.T) {
 	job, blobs := composeJob(t)
 	file := func() *resultsFile {
-		return &resultsFile{ctx: t.Context(), backoff: syncBackoff, blobs: guardedBlobs{blobs}, job: job}
+		return &resultsFile{
+			ctx: t.Context(), backoff: syncBackoff, blobs: guarded(blobs), job: job, at: new(checkpoint),
+			payload: newPayloadRows(t.Context(), syncBackoff, guarded(blobs), job),
+		}
 	}
 	text, err := io.ReadAll(file())
 	require.NoError(t, err)
 	f := file()
-	defer f.close()
+	defer f.payload.close()
 	require.NoError(t, iotest.TestReader(f, text))
 }
 
 func TestResultsFileFails(t *testing.T) {
 	for name, breakIt := range map[string]func(job *Job, blobs blobMap){
-		"NoPayload":    func(job *Job, blobs blobMap) { delete(blobs, "payload") },
-		"ShortPayload": func(job *Job, blobs blobMap) { blobs["payload"] = "0\t{}\n" },
-		"CutPayload":   func(job *Job, blobs blobMap) { blobs["payload"] = blobs["payload"][:100] },
-		"NoSegment":    func(job *Job, blobs blobMap) { job.Progress = Progress{Rows: 4, Spans: []Span{{1, 1}}} },
+		"NoSegment": func(*Job, blobMap) {},
 		"CutSegment": func(job *Job, blobs blobMap) {
-			job.Progress = Progress{Rows: 4, Spans: []Span{{1, 1}}}
 			blobs[segmentKey(job, 0, 1)] = "{"
-		},
-		"NoPartial": func(job *Job, blobs blobMap) { job.Progress = Progress{Rows: 2, Partial: "part"} },
-		"NotEnoughForARest": func(job *Job, blobs blobMap) {
-			blobs["payload"] = string(payloadOf(t, Row{JSON: []byte("{}")}, Row{JSON: []byte("{}")}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job, blobs := composeJob(t)
+			job.Progress = Progress{Rows: 4}
 			breakIt(job, blobs)
 			before := len(blobs)
 			rest := map[int]*segment{2: {first: 8, rows: make([]RowResult, 2)}}
-			_, _, err := putResults(t.Context(), syncBackoff, guardedBlobs{blobs}, job, JobFailed, rest, nil)
+			_, _, err := putResults(t.Context(), syncBackoff, guarded(blobs), job, &checkpoint{Spans: []span{{1, 1}}}, JobFailed, rest, nil)
 			assert.Error(t, err)
 			assert.Len(t, blobs, before, "there is no part of a file")
 		})
 	}
-	t.Run("RowOfARest", func(t *testing.T) {
+}
+
+// TestResultsFileOfRowsThatCannotBeRead composes the file of a job whose payload is
+// damaged: a row that cannot be read is there all the same.
+func TestResultsFileOfRowsThatCannotBeRead(t *testing.T) {
+	const whole, bare = true, false
+	for name, test := range map[string]struct {
+		damage func(payload string) string
+		want   func(row int) bool
+	}{
+		"Gone":  {func(string) string { return "" }, func(int) bool { return bare }},
+		"Short": {func(p string) string { return strings.Join(strings.SplitAfter(p, "\n")[:4], "") }, func(row int) bool { return row < 4 }},
+		"Cut":   {func(p string) string { return p[:len(p)-5] }, func(row int) bool { return row < 9 }},
+		"Bit":   {func(p string) string { return strings.Replace(p, "u3@", "v3@", 1) }, func(row int) bool { return row != 3 }},
+		"Other": {func(p string) string { return strings.Repeat("what is this?\n", 10) }, func(int) bool { return bare }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job, blobs := composeJob(t)
+			if blobs["payload"] = test.damage(blobs["payload"]); blobs["payload"] == "" {
+				delete(blobs, "payload")
+			}
+			key, summary, err := putResults(t.Context(), syncBackoff, guarded(blobs), job, new(checkpoint), JobFailed, nil, nil)
+			require.NoError(t, err)
+			assert.Equal(t, Summary{NotProcessed: 10}, summary)
+			var file struct {
+				Results []RowResult `json:"results"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(blobs[key]), &file))
+			require.Len(t, file.Results, 10)
+			for i, r := range file.Results {
+				want := RowResult{Index: i, Status: StatusNotProcessed}
+				if test.want(i) == whole {
+					want.Line, want.UserID, want.Email = i+2, fmt.Sprintf("u%d", i), fmt.Sprintf("u%d@x.y", i)
+				}
+				assert.Equal(t, want, r, "row %d", i)
+			}
+		})
+	}
+	t.Run("NotNow", func(t *testing.T) {
 		job, blobs := composeJob(t)
-		delete(blobs, "payload")
-		rest := map[int]*segment{0: {rows: append(results(0, 1, StatusCreated), make([]RowResult, 3)...)}}
-		_, _, err := putResults(t.Context(), syncBackoff, guardedBlobs{blobs}, job, JobFailed, rest, nil)
-		assert.ErrorIs(t, err, ErrBlobNotFound)
+		reset := errors.New("reset")
+		_, _, err := putResults(t.Context(), syncBackoff, guarded(failingGets{blobs, reset}), job, new(checkpoint), JobFailed, nil, nil)
+		assert.ErrorIs(t, err, reset, "what may pass is waited for")
 	})
 }
 
+// failingGets opens no blob.
+type failingGets struct {
+	BlobStore
+	err error
+}
+
+func (b failingGets) Get(context.Context, string) (io.ReadCloser, error) { return nil, b.err }
+
 func TestPutOnceTakesItsOwnBlobForDone(t *testing.T) {
-	blobs := guardedBlobs{blobMap{"k": "first"}}
+	blobs := guarded(blobMap{"k": "first"})
 	assert.NoError(t, putOnce(t.Context(), blobs, "k", strings.NewReader("again"), resultsType))
 	assert.Equal(t, "first", blobs.BlobStore.(blobMap)["k"])
 	reset := errors.New("reset")
@@ -201,18 +241,17 @@ func TestPutOnceTakesItsOwnBlobForDone(t *testing.T) {
 
 func TestSpans(t *testing.T) {
 	spans := extend(nil, 1, 2)
-	assert.Equal(t, []Span{{1, 2}}, spans)
-	more := extend(spans, 1, 4)
-	assert.Equal(t, []Span{{1, 4}}, more)
-	assert.Equal(t, []Span{{1, 2}}, spans, "the old ones may be in use")
-	more = extend(extend(more, 5, 5), 9, 12)
-	assert.Equal(t, []Span{{1, 4}, {5, 5}, {9, 12}}, more)
+	assert.Equal(t, []span{{1, 2}}, spans)
+	spans = extend(spans, 1, 4)
+	assert.Equal(t, []span{{1, 4}}, spans)
+	spans = extend(extend(spans, 5, 5), 9, 12)
+	assert.Equal(t, []span{{1, 4}, {5, 5}, {9, 12}}, spans)
 	for segment, want := range map[int]int64{0: 1, 3: 1, 4: 5, 5: 9, 11: 9} {
-		token, ok := spanToken(more, segment)
+		token, ok := spanToken(spans, segment)
 		assert.True(t, ok)
 		assert.Equal(t, want, token, "segment %d", segment)
 	}
-	_, ok := spanToken(more, 12)
+	_, ok := spanToken(spans, 12)
 	assert.False(t, ok)
 	_, ok = spanToken(nil, 0)
 	assert.False(t, ok)

@@ -22,6 +22,7 @@ const (
 	DefaultPoll          = time.Second
 	DefaultMaxAttempts   = 5
 	DefaultStopGrace     = 10 * time.Second
+	DefaultCallTimeout   = 30 * time.Second
 )
 
 // A Config says what an [Importer] or a [Worker] works with. Store, Blobs and
@@ -72,10 +73,14 @@ type Config struct {
 	// MaxAttempts is how often a job is begun without any progress before it
 	// fails. Defaults to 5.
 	MaxAttempts int
-	// StopGrace is how long a worker that is told to stop may take to finish the
-	// batches under way, save its progress and give up the lease. Defaults to 10
-	// seconds.
+	// StopGrace is how long a worker that is told to stop may take to end the calls
+	// under way, save its progress and give up the lease. Defaults to 10 seconds.
 	StopGrace time.Duration
+	// CallTimeout is how long a call to a backend may take, or a stream of a blob
+	// be silent, before it counts as failed. A backend that does not return then,
+	// although its context has ended, is given up: its goroutine is left behind,
+	// and the request or the attempt fails. Defaults to 30 seconds.
+	CallTimeout time.Duration
 	// WorkerName names a worker in the jobs that it claims. Defaults to the host
 	// name and the process id.
 	WorkerName string
@@ -95,6 +100,7 @@ type configRules struct {
 	Poll          time.Duration `validate:"min=1ms"`
 	MaxAttempts   int           `validate:"min=1"`
 	StopGrace     time.Duration `validate:"min=1ms"`
+	CallTimeout   time.Duration `validate:"min=1ms"`
 }
 
 // complete fills in the defaults and checks the bounds.
@@ -117,6 +123,7 @@ func (c Config) complete() (Config, error) {
 	c.Poll = cmp.Or(c.Poll, DefaultPoll)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
 	c.StopGrace = cmp.Or(c.StopGrace, DefaultStopGrace)
+	c.CallTimeout = cmp.Or(c.CallTimeout, DefaultCallTimeout)
 	if c.Keys == nil {
 		c.Keys, _ = c.Jobs.(KeyStore)
 	}
@@ -128,7 +135,7 @@ func (c Config) complete() (Config, error) {
 	}
 	err := validator.New().Struct(configRules{
 		c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL,
-		c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace,
+		c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace, c.CallTimeout,
 	})
 	var invalid validator.ValidationErrors
 	if errors.As(err, &invalid) {
@@ -151,3 +158,18 @@ func configError(e validator.FieldError) *ConfigError {
 	}
 	return &ConfigError{"Config." + e.Field(), fmt.Sprintf("is %v; it must be %s %s", e.Value(), bound, e.Param())}
 }
+
+// maxGrace bounds how long a call may take to notice that its context has ended.
+const maxGrace = time.Second
+
+// guard is what stands in front of the backends. The grace of a call is part of
+// that of the worker, which otherwise could not keep it.
+func (c *Config) guard() guard {
+	return guard{timeout: c.CallTimeout, grace: min(maxGrace, c.StopGrace/10)}
+}
+
+func (c *Config) store() guardedStore   { return guardedStore{c.Store, c.guard()} }
+func (c *Config) blobs() guardedBlobs   { return guardedBlobs{c.Blobs, c.guard()} }
+func (c *Config) jobs() guardedJobs     { return guardedJobs{c.Jobs, c.guard()} }
+func (c *Config) keys() guardedKeys     { return guardedKeys{c.Keys, c.guard()} }
+func (c *Config) mailer() guardedMailer { return guardedMailer{c.Mailer, c.guard()} }

@@ -1,6 +1,9 @@
 package bulk
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A decision is what a row comes to, given what the store holds.
 type decision struct {
@@ -9,8 +12,8 @@ type decision struct {
 	errors []RowError
 	// userID is the user's id: that of the row, of the user found, or a new one.
 	userID string
-	// imagined is set in a dry run if no such user is stored.
-	imagined bool
+	// user is the user as it is afterwards, nil if there is none.
+	user *Stored
 	// write is what makes it so; nil if nothing is to be written. Its mark is
 	// left to the caller.
 	write *Write
@@ -27,7 +30,7 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 	if target == nil {
 		return create(p, found, newID)
 	}
-	d := decision{userID: target.ID}
+	d := decision{userID: target.ID, user: target}
 	switch {
 	case opts.SkipDuplicates:
 		d.status = StatusSkipped
@@ -60,6 +63,7 @@ func create(p *plan, found Found, newID string) decision {
 	default:
 		d.status = StatusCreated
 		d.write = &Write{User: user}
+		d.user = &Stored{User: user, Version: dryCreated}
 	}
 	return d
 }
@@ -90,6 +94,55 @@ func (d *decision) update(p *plan, target *Stored) {
 	}
 	d.status = StatusUpdated
 	d.write = &Write{User: user, Base: target, Patch: patch}
+	d.user = &Stored{User: user, Version: target.Version, Mark: target.Mark}
+}
+
+// concernsOnly reports whether the row can concern no user but that one: it names
+// it, and would not change its address.
+func (p *plan) concernsOnly(user *Stored) bool {
+	switch {
+	case user == nil:
+		return false
+	case p.ID != "":
+		return p.ID == user.ID && (p.Email == "" || p.Email == user.Email)
+	default:
+		return EmailKey(p.Email) == EmailKey(user.Email)
+	}
+}
+
+// foundAs is what a lookup of a row would find that concerns that user only.
+func foundAs(p *plan, user *Stored) (found Found) {
+	if p.ID != "" {
+		found.ByID = user
+	}
+	if p.Email != "" {
+		found.ByEmail = user
+	}
+	return found
+}
+
+// generatedID returns the id for a user that the row may have to create.
+func generatedID(p *plan, run string) string {
+	if p.ID != "" {
+		return ""
+	}
+	return generatedUserID(run, p.index)
+}
+
+// failed is the decision on a row that the store failed.
+func failed(p *plan, err error) decision {
+	d := decision{userID: p.ID}
+	switch {
+	case errors.Is(err, ErrEmailTaken):
+		d.fail(emailTaken())
+	case errors.Is(err, ErrUserTooLarge):
+		d.fail(userTooLarge())
+	case errors.Is(err, ErrConflict):
+		d.fail(storeError(true)) // others were always faster
+	default:
+		d.fail(storeError(Retryable(err)))
+	}
+	return d
 }
 
 // releasesEmail reports whether the write frees an address for others.
@@ -116,4 +169,9 @@ func userTooLarge() RowError {
 
 func storeError(retryable bool) RowError {
 	return RowError{Code: CodeStoreError, Message: "the user could not be written", Retryable: retryable}
+}
+
+func outcomeUnknown() RowError {
+	return RowError{Code: CodeOutcomeUnknown,
+		Message: "whether the user was written cannot be told any more; look at the user before the row is sent again"}
 }

@@ -22,18 +22,24 @@ func (r RowResult) AppendJSON(dst []byte) []byte {
 	dst = appendMember(dst, `,"userId":`, r.UserID)
 	dst = appendMember(dst, `,"email":`, r.Email)
 	dst = appendString(append(dst, `,"status":`...), string(r.Status))
-	if len(r.Errors) > 0 {
-		dst = append(dst, `,"errors":[`...)
-		for i, e := range r.Errors {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = e.appendJSON(dst)
-		}
-		dst = append(dst, ']')
-	}
+	dst = appendErrors(dst, r.Errors)
 	dst = appendMember(dst, `,"welcomeEmail":`, string(r.WelcomeEmail))
 	return append(dst, '}')
+}
+
+// appendErrors appends the member with the errors of a row, if it has any.
+func appendErrors(dst []byte, errors []RowError) []byte {
+	if len(errors) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"errors":[`...)
+	for i, e := range errors {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = e.appendJSON(dst)
+	}
+	return append(dst, ']')
 }
 
 func (e RowError) appendJSON(dst []byte) []byte {

@@ -158,6 +158,14 @@ func (f Fields) diff(patch Fields) Fields {
 	return fieldsText(canon.Diff(nil, []byte(f.text), []byte(patch.text)))
 }
 
+// changes returns the patch that makes g of f.
+func (f Fields) changes(g Fields) Fields {
+	if f == g {
+		return Fields{}
+	}
+	return fieldsText(canon.Changes(nil, []byte(f.text), []byte(g.text)))
+}
+
 // size is how many bytes DynamoDB counts for the fields.
 func (f Fields) size() int {
 	return canon.Size(f.String())

@@ -2,11 +2,19 @@ package bulk
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"time"
 )
+
+// A guard stands in front of the backends of an importer or worker: a panic is an
+// error, and a call that takes too long is given up, whether the backend minds its
+// context or not.
+type guard struct {
+	timeout time.Duration // how long a call may take, or a stream be silent
+	grace   time.Duration // how long a call may take to notice that its context has ended
+}
 
 // A panicError is a panic of a backend, turned into an error that ends the
 // request or the job and not the process.
@@ -28,6 +36,17 @@ type contractError struct{ text string }
 func (e *contractError) Error() string   { return "bulk: " + e.text }
 func (e *contractError) Retryable() bool { return false }
 
+// An abandonedError is a call that did not return when its context ended. It may
+// still have its effect, at any time, and its goroutine is left to itself. It ends
+// the request or the attempt.
+type abandonedError struct{ op string }
+
+func (e *abandonedError) Error() string   { return "bulk: " + e.op + " does not return and was given up" }
+func (e *abandonedError) Retryable() bool { return false }
+
+// errSilent is why a call ends that took longer than [Config.CallTimeout].
+var errSilent = fmt.Errorf("bulk: a backend was silent for too long: %w", context.DeadlineExceeded)
+
 // catch turns a panic of op into an error. It is to be deferred.
 func catch(op string, err *error) {
 	if v := recover(); v != nil {
@@ -35,116 +54,116 @@ func catch(op string, err *error) {
 	}
 }
 
-// guardedStore is a Store whose panics are errors and whose answers have the
-// right length.
-type guardedStore struct{ Store }
+// call calls a backend within the guard's timeout.
+func call[T any](ctx context.Context, g guard, op string, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	return await(ctx, g, op, f)
+}
 
-func (s guardedStore) Lookup(ctx context.Context, tenant string, refs []Ref) (found []Found, err error) {
-	defer catch("Store.Lookup", &err)
-	found, err = s.Store.Lookup(ctx, tenant, refs)
-	if err == nil && len(found) != len(refs) {
-		return nil, &contractError{fmt.Sprintf("Store.Lookup returned %d results for %d references", len(found), len(refs))}
+// await calls f in a goroutine of its own, and returns without it if it does not
+// return soon after ctx has ended.
+func await[T any](ctx context.Context, g guard, op string, f func(context.Context) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
 	}
-	return found, err
+	answers := make(chan answer, 1)
+	go func() {
+		a := answer{err: &contractError{op + " ended its goroutine"}}
+		defer func() { answers <- a }()
+		defer catch(op, &a.err)
+		a.value, a.err = f(ctx)
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(g.grace)
+	defer timer.Stop()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-timer.C:
+		var none T
+		return none, &abandonedError{op}
+	}
+}
+
+// do is call for what returns nothing but an error.
+func (g guard) do(ctx context.Context, op string, f func(context.Context) error) error {
+	_, err := call(ctx, g, op, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	return err
+}
+
+// guardedStore is a [Store] behind a guard, whose answers have the right length.
+type guardedStore struct {
+	Store
+	guard
+}
+
+func (s guardedStore) Lookup(ctx context.Context, tenant string, refs []Ref) ([]Found, error) {
+	return call(ctx, s.guard, "Store.Lookup", func(ctx context.Context) ([]Found, error) {
+		found, err := s.Store.Lookup(ctx, tenant, refs)
+		if err == nil && len(found) != len(refs) {
+			err = &contractError{fmt.Sprintf("Store.Lookup returned %d results for %d references", len(found), len(refs))}
+		}
+		return found, err
+	})
 }
 
 // commit returns an error only if the outcomes are not to be trusted.
-func (s guardedStore) commit(ctx context.Context, tenant string, writes []Write) (outcomes []error, err error) {
-	defer catch("Store.Commit", &err)
-	outcomes = s.Store.Commit(ctx, tenant, writes)
-	if len(outcomes) != len(writes) {
-		return nil, &contractError{fmt.Sprintf("Store.Commit returned %d outcomes for %d writes", len(outcomes), len(writes))}
-	}
-	return outcomes, nil
-}
-
-// guardedBlobs is a BlobStore whose panics are errors.
-type guardedBlobs struct{ BlobStore }
-
-func (b guardedBlobs) Put(ctx context.Context, key string, r io.Reader, info BlobInfo) (err error) {
-	defer catch("BlobStore.Put", &err)
-	return b.BlobStore.Put(ctx, key, r, info)
-}
-
-func (b guardedBlobs) Get(ctx context.Context, key string) (r io.ReadCloser, err error) {
-	defer catch("BlobStore.Get", &err)
-	if r, err = b.BlobStore.Get(ctx, key); err != nil {
-		return nil, err
-	}
-	return guardedReader{r}, nil
-}
-
-// guardedReader is a blob's reader whose panics are errors.
-type guardedReader struct{ io.ReadCloser }
-
-func (r guardedReader) Read(p []byte) (n int, err error) {
-	defer catch("reading a blob", &err)
-	return r.ReadCloser.Read(p)
-}
-
-func (r guardedReader) Close() (err error) {
-	defer catch("closing a blob", &err)
-	return r.ReadCloser.Close()
-}
-
-func (b guardedBlobs) Delete(ctx context.Context, key string) (err error) {
-	defer catch("BlobStore.Delete", &err)
-	return b.BlobStore.Delete(ctx, key)
-}
-
-// open opens a blob, with retries.
-func (b guardedBlobs) open(ctx context.Context, patience backoff, key string) (r io.ReadCloser, err error) {
-	err = patience.retry(ctx, func() error {
-		r, err = b.Get(ctx, key)
-		return err
+func (s guardedStore) commit(ctx context.Context, tenant string, writes []Write) ([]error, error) {
+	return call(ctx, s.guard, "Store.Commit", func(ctx context.Context) ([]error, error) {
+		outcomes := s.Store.Commit(ctx, tenant, writes)
+		if len(outcomes) != len(writes) {
+			return nil, &contractError{fmt.Sprintf("Store.Commit returned %d outcomes for %d writes", len(outcomes), len(writes))}
+		}
+		return outcomes, nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("bulk: get %s: %w", key, err)
-	}
-	return r, nil
 }
 
-// sign signs a URL if the store can; it returns "" if it cannot.
-func (b guardedBlobs) sign(ctx context.Context, key string, opts SignOptions) (url string, expires time.Time, err error) {
-	signer, ok := b.BlobStore.(URLSigner)
-	if !ok {
-		return "", time.Time{}, nil
-	}
-	defer catch("URLSigner.SignURL", &err)
-	return signer.SignURL(ctx, key, opts)
+// guardedJobs is a [JobQueue] behind a guard.
+type guardedJobs struct {
+	JobQueue
+	guard
 }
 
-// guardedJobs is a JobQueue whose panics are errors.
-type guardedJobs struct{ JobQueue }
-
-func (q guardedJobs) Create(ctx context.Context, job Job) (err error) {
-	defer catch("JobQueue.Create", &err)
-	return q.JobQueue.Create(ctx, job)
+func (q guardedJobs) Create(ctx context.Context, job Job) error {
+	return q.do(ctx, "JobQueue.Create", func(ctx context.Context) error { return q.JobQueue.Create(ctx, job) })
 }
 
-func (q guardedJobs) Get(ctx context.Context, id string) (job Job, err error) {
-	defer catch("JobQueue.Get", &err)
-	return q.JobQueue.Get(ctx, id)
+func (q guardedJobs) Get(ctx context.Context, id string) (Job, error) {
+	return call(ctx, q.guard, "JobQueue.Get", func(ctx context.Context) (Job, error) { return q.JobQueue.Get(ctx, id) })
 }
 
 func (q guardedJobs) List(ctx context.Context, filter JobFilter) (jobs []Job, cursor string, err error) {
-	defer catch("JobQueue.List", &err)
-	return q.JobQueue.List(ctx, filter)
+	type page struct {
+		jobs   []Job
+		cursor string
+	}
+	p, err := call(ctx, q.guard, "JobQueue.List", func(ctx context.Context) (p page, err error) {
+		p.jobs, p.cursor, err = q.JobQueue.List(ctx, filter)
+		return p, err
+	})
+	return p.jobs, p.cursor, err
 }
 
-func (q guardedJobs) Claim(ctx context.Context, claim Claim) (job Job, err error) {
-	defer catch("JobQueue.Claim", &err)
-	return q.JobQueue.Claim(ctx, claim)
+func (q guardedJobs) Claim(ctx context.Context, claim Claim) (Job, error) {
+	return call(ctx, q.guard, "JobQueue.Claim", func(ctx context.Context) (Job, error) { return q.JobQueue.Claim(ctx, claim) })
 }
 
-func (q guardedJobs) Save(ctx context.Context, id string, token int64, change JobChange) (job Job, err error) {
-	defer catch("JobQueue.Save", &err)
-	return q.JobQueue.Save(ctx, id, token, change)
+func (q guardedJobs) Save(ctx context.Context, id string, token int64, change JobChange) (Job, error) {
+	return call(ctx, q.guard, "JobQueue.Save", func(ctx context.Context) (Job, error) {
+		return q.JobQueue.Save(ctx, id, token, change)
+	})
 }
 
-func (q guardedJobs) Cancel(ctx context.Context, id, results string) (job Job, err error) {
-	defer catch("JobQueue.Cancel", &err)
-	return q.JobQueue.Cancel(ctx, id, results)
+func (q guardedJobs) Cancel(ctx context.Context, id, results string) (Job, error) {
+	return call(ctx, q.guard, "JobQueue.Cancel", func(ctx context.Context) (Job, error) {
+		return q.JobQueue.Cancel(ctx, id, results)
+	})
 }
 
 // changed returns what tells of new jobs, nil if the queue does not.
@@ -157,26 +176,45 @@ func (q guardedJobs) changed() (c <-chan struct{}, err error) {
 	return notifier.Changed(), nil
 }
 
-// guardedMailer is a Mailer whose panics and missing outcomes are refusals.
-type guardedMailer struct{ Mailer }
+// guardedKeys is a [KeyStore] behind a guard.
+type guardedKeys struct {
+	KeyStore
+	guard
+}
 
-// send returns one outcome a message, whatever the mailer does.
-func (m guardedMailer) send(ctx context.Context, messages []Welcome) []error {
-	outcomes, err := m.call(ctx, messages)
+func (k guardedKeys) GetKey(ctx context.Context, tenant, name string) (Key, error) {
+	return call(ctx, k.guard, "KeyStore.GetKey", func(ctx context.Context) (Key, error) {
+		return k.KeyStore.GetKey(ctx, tenant, name)
+	})
+}
+
+func (k guardedKeys) PutKey(ctx context.Context, key Key) error {
+	return k.do(ctx, "KeyStore.PutKey", func(ctx context.Context) error { return k.KeyStore.PutKey(ctx, key) })
+}
+
+// guardedMailer is a [Mailer] behind a guard: what goes wrong is a refusal.
+type guardedMailer struct {
+	Mailer
+	guard
+}
+
+// send returns one outcome a message, whatever the mailer does, and an error only
+// if it does not return.
+func (m guardedMailer) send(ctx context.Context, messages []Welcome) ([]error, error) {
+	outcomes, err := call(ctx, m.guard, "Mailer.SendWelcome", func(ctx context.Context) ([]error, error) {
+		return m.Mailer.SendWelcome(ctx, messages), nil
+	})
 	if err == nil && len(outcomes) != len(messages) {
 		err = &contractError{fmt.Sprintf("Mailer.SendWelcome returned %d outcomes for %d messages", len(outcomes), len(messages))}
 	}
-	if err == nil {
-		return outcomes
+	if err != nil {
+		outcomes = make([]error, len(messages))
+		for i := range outcomes {
+			outcomes[i] = err
+		}
 	}
-	outcomes = make([]error, len(messages))
-	for i := range outcomes {
-		outcomes[i] = err
+	if abandoned := new(abandonedError); errors.As(err, &abandoned) {
+		return outcomes, err
 	}
-	return outcomes
-}
-
-func (m guardedMailer) call(ctx context.Context, messages []Welcome) (outcomes []error, err error) {
-	defer catch("Mailer.SendWelcome", &err)
-	return m.Mailer.SendWelcome(ctx, messages), nil
+	return outcomes, nil
 }

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,10 +21,10 @@ import (
 //
 // A reservation ends by itself, should its process die. Whoever comes then goes
 // on under the same import: a job of that id exists already or is made now, and
-// rows that were written are known by their marks.
+// what was written of a synchronous import is in its journal. The version of the
+// key is what a fencing token is to a job.
 
-// keyBusy is how long a reservation lasts unless it is renewed. It is renewed
-// while rows are read.
+// keyBusy is how long a reservation lasts unless it is renewed.
 const keyBusy = 2 * time.Minute
 
 // acceptKeyed is Accept for a request with an idempotency key.
@@ -35,21 +36,92 @@ func (im *Importer) acceptKeyed(ctx context.Context, req *Request) (*Report, *Jo
 	if k.key.Done {
 		return im.replay(ctx, req, k)
 	}
+	stop := k.keep(ctx)
 	report, job, err := im.accept(ctx, req, k)
-	req.Replayed = k.existed && err == nil
-	im.settle(ctx, req, k, report, err)
+	stop()
+	if errors.Is(err, ErrLeaseLost) {
+		err = ErrKeyInProgress // by another request, which goes on with the import
+	}
+	if failed := im.settle(ctx, req, k, report, err); err == nil && report != nil {
+		err = failed // another request may come to other results
+	}
 	if err != nil {
 		return nil, nil, err
 	}
+	req.Replayed = k.existed
 	return report, job, nil
 }
 
 // A keyed is the idempotency key of a request under way.
 type keyed struct {
-	keys    KeyStore
-	key     Key
+	keys    guardedKeys
+	run     string // of key
+	token   int64  // the version of the reservation
 	rows    *fingerprintReader
-	existed bool // the job had been made before
+	existed bool     // the job had been made before
+	log     *journal // of a synchronous import; nil before it has begun
+
+	mu  turn // held while the key is changed
+	key Key
+}
+
+// put stores the key in its next version. mu is held.
+func (k *keyed) put(ctx context.Context, next Key) error {
+	next.Version = k.key.Version + 1
+	err := syncBackoff.retry(ctx, func() error { return k.keys.PutKey(ctx, next) })
+	if errors.Is(err, ErrConflict) {
+		// By another request, or by an own try whose answer was lost.
+		if found, getErr := k.keys.GetKey(ctx, next.Tenant, next.Name); getErr == nil && found == next {
+			err = nil
+		}
+	}
+	if err == nil {
+		k.key = next
+	}
+	return err
+}
+
+// keep renews the reservation until stop is called. If that fails the reservation
+// may end early, and another request then takes the import over.
+func (k *keyed) keep(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		renew := time.NewTicker(keyBusy / 3)
+		defer renew.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-renew.C:
+			}
+			k.mu.lock()
+			next := k.key
+			next.BusyUntil = busyUntil()
+			k.put(ctx, next)
+			k.mu.unlock()
+		}
+	})
+	return func() { cancel(); keeper.Wait() }
+}
+
+func busyUntil() time.Time { return time.Now().UTC().Truncate(time.Millisecond).Add(keyBusy) }
+
+// owned returns [ErrLeaseLost] if the reservation is not this request's any more.
+func (k *keyed) owned(ctx context.Context) error {
+	k.mu.lock()
+	defer k.mu.unlock()
+	found, err := k.keys.GetKey(ctx, k.key.Tenant, k.key.Name)
+	if errors.Is(err, ErrKeyNotFound) || err == nil && (found.Done || found.Version != k.key.Version) {
+		return ErrLeaseLost
+	}
+	return err
+}
+
+// journal returns the journal of the key's import.
+func (k *keyed) journal(blobs guardedBlobs) *journal {
+	k.log = newJournal(blobs, blobFolder(k.key.Tenant, runID(k.run)), k.token, syncBackoff, k.owned)
+	return k.log
 }
 
 func (k *keyed) fingerprint(opts Options) string { return k.rows.sum(opts) }
@@ -63,7 +135,7 @@ func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
 		return nil, &RequestError{Code: CodeInvalidRequest,
 			Message: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
 	}
-	k := &keyed{keys: guardedKeys{im.cfg.Keys}}
+	k := &keyed{keys: im.cfg.keys(), mu: newTurn()}
 	for range syncBackoff.attempts {
 		found, err := im.findKey(ctx, k.keys, req)
 		if err != nil {
@@ -81,7 +153,7 @@ func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
 		default:
 			k.key = found
 			k.key.Version++
-			k.key.BusyUntil = now.Add(keyBusy)
+			k.key.BusyUntil = busyUntil()
 			if found.Version == 0 {
 				k.key.Run = newID("", clock)
 				k.key.ExpiresAt = now.Add(min(KeyRetention, im.cfg.Retention)) // not longer than its answer
@@ -94,7 +166,8 @@ func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
 				return nil, fmt.Errorf("bulk: reserve idempotency key: %w", err)
 			}
 		}
-		k.rows = &fingerprintReader{rows: req.Rows, hash: sha256.New(), renew: func() { k.renew(ctx) }}
+		k.run, k.token = k.key.Run, k.key.Version
+		k.rows = &fingerprintReader{rows: req.Rows, hash: sha256.New()}
 		req.Rows = k.rows
 		return k, nil
 	}
@@ -105,20 +178,20 @@ func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
 // this request die, its import is not to be continued with other rows.
 func (k *keyed) pin(ctx context.Context, opts Options) error {
 	sum := k.fingerprint(opts)
+	k.mu.lock()
+	defer k.mu.unlock()
 	if k.key.Fingerprint != "" && k.key.Fingerprint != sum {
 		return ErrKeyReused
 	}
 	next := k.key
-	next.Version++
 	next.Fingerprint = sum
-	next.BusyUntil = time.Now().UTC().Truncate(time.Millisecond).Add(keyBusy)
-	switch err := k.keys.PutKey(ctx, next); {
+	next.BusyUntil = busyUntil()
+	switch err := k.put(ctx, next); {
 	case errors.Is(err, ErrConflict):
 		return ErrKeyInProgress
 	case err != nil:
 		return fmt.Errorf("bulk: reserve idempotency key: %w", err)
 	}
-	k.key = next
 	return nil
 }
 
@@ -136,7 +209,7 @@ func (k *keyed) join(ctx context.Context, im *Importer, ours *Job) (*Job, error)
 	return &job, nil
 }
 
-func (im *Importer) findKey(ctx context.Context, keys KeyStore, req *Request) (key Key, err error) {
+func (im *Importer) findKey(ctx context.Context, keys guardedKeys, req *Request) (key Key, err error) {
 	tenant := req.Principal.Tenant
 	err = syncBackoff.retry(ctx, func() error {
 		key, err = keys.GetKey(ctx, tenant, req.IdempotencyKey)
@@ -154,21 +227,6 @@ func (im *Importer) findKey(ctx context.Context, keys KeyStore, req *Request) (k
 func validKey(name string) bool {
 	return name != "" && len(name) <= MaxKey &&
 		strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) < 0
-}
-
-// renew keeps the reservation while a long body is read. If it fails the
-// reservation may end early, and the two requests then meet in the same import.
-func (k *keyed) renew(ctx context.Context) {
-	now := time.Now()
-	if k.key.Done || k.key.BusyUntil.Sub(now) > keyBusy/2 {
-		return
-	}
-	next := k.key
-	next.Version++
-	next.BusyUntil = now.UTC().Truncate(time.Millisecond).Add(keyBusy)
-	if k.keys.PutKey(ctx, next) == nil {
-		k.key = next
-	}
 }
 
 // replay answers a request whose key has an answer.
@@ -206,16 +264,17 @@ func (im *Importer) replay(ctx context.Context, req *Request, k *keyed) (*Report
 	return report, nil, nil
 }
 
-// settle puts the answer to the key, or gives the key up. The request has had its
-// effect, so what fails here is logged only: the reservation ends by itself, and
-// a repetition of the request then finds what it did.
-func (im *Importer) settle(ctx context.Context, req *Request, k *keyed, report *Report, failure error) {
+// settle puts the answer to the key, or gives the key up. It returns an error if
+// that failed: the reservation then ends by itself, and a repetition of the request
+// goes on with what it did.
+func (im *Importer) settle(ctx context.Context, req *Request, k *keyed, report *Report, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	next := k.key
-	next.Version++
 	var refused *RequestError
 	switch {
+	case errors.Is(failure, ErrKeyInProgress):
+		return nil // it is another request's
 	case failure == nil:
 		next.Done = true
 		next.Fingerprint = k.fingerprint(req.Options)
@@ -223,7 +282,7 @@ func (im *Importer) settle(ctx context.Context, req *Request, k *keyed, report *
 			key, err := im.putReport(ctx, k, report)
 			if err != nil {
 				im.cfg.Logger.WarnContext(ctx, "answer not kept for its idempotency key", "import", k.key.Run, "error", err)
-				return
+				return err
 			}
 			next.Report = key
 		}
@@ -232,8 +291,25 @@ func (im *Importer) settle(ctx context.Context, req *Request, k *keyed, report *
 	default:
 		next.BusyUntil = time.Now() // what was done stays with the key
 	}
-	if err := k.keys.PutKey(ctx, next); err != nil {
+	err := k.put(ctx, next)
+	switch {
+	case errors.Is(err, ErrConflict):
+		err = ErrKeyInProgress
+	case err != nil:
 		im.cfg.Logger.WarnContext(ctx, "idempotency key not settled", "import", k.key.Run, "error", err)
+	case report != nil:
+		im.tidy(ctx, k)
+	}
+	return err
+}
+
+// tidy removes the journal of a synchronous import that has its answer, as far as
+// that goes. What is left expires.
+func (im *Importer) tidy(ctx context.Context, k *keyed) {
+	for _, key := range k.log.keys() {
+		if err := im.blobs.Delete(ctx, key); err != nil {
+			im.cfg.Logger.WarnContext(ctx, "blob not removed", "key", key, "error", err)
+		}
 	}
 }
 
@@ -254,20 +330,15 @@ func jobID(run string) string { return "job_" + run }
 
 // A fingerprintReader makes a fingerprint of the rows that pass.
 type fingerprintReader struct {
-	rows  RowReader
-	hash  hash.Hash
-	renew func()
-	count int
+	rows RowReader
+	hash hash.Hash
 }
 
-// Next passes a row on. Every thousand rows it sees to the reservation.
+// Next passes a row on.
 func (r *fingerprintReader) Next() (Row, error) {
 	row, err := r.rows.Next()
 	if err != nil {
 		return row, err
-	}
-	if r.count++; r.count%1000 == 0 {
-		r.renew()
 	}
 	r.add(row.JSON)
 	for _, e := range row.Errors {
@@ -294,17 +365,4 @@ func (r *fingerprintReader) sum(opts Options) string {
 	text := fmt.Sprintf("%x %+v", r.hash.Sum(nil), opts)
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
-}
-
-// guardedKeys is a KeyStore whose panics are errors.
-type guardedKeys struct{ KeyStore }
-
-func (k guardedKeys) GetKey(ctx context.Context, tenant, name string) (key Key, err error) {
-	defer catch("KeyStore.GetKey", &err)
-	return k.KeyStore.GetKey(ctx, tenant, name)
-}
-
-func (k guardedKeys) PutKey(ctx context.Context, key Key) (err error) {
-	defer catch("KeyStore.PutKey", &err)
-	return k.KeyStore.PutKey(ctx, key)
 }

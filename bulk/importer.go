@@ -1,10 +1,12 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -24,7 +26,7 @@ func NewImporter(cfg Config) (*Importer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Importer{cfg: cfg, blobs: guardedBlobs{cfg.Blobs}, jobs: guardedJobs{cfg.Jobs}}, nil
+	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs()}, nil
 }
 
 // Config returns the importer's configuration with all defaults filled in.
@@ -48,9 +50,7 @@ type Request struct {
 	// [Config.Keys]. A request that is refused leaves its key free.
 	//
 	// Should the process die in the middle of a synchronous request, a repetition
-	// gives the results that the first would have given, with one exception: rows
-	// that name a user by an email which a later row of the same request takes
-	// away from it. A job has no exception.
+	// goes on with it and gives the results that the first would have given.
 	IdempotencyKey string
 	// Replayed is set by Accept if the answer is that of an earlier request.
 	Replayed bool
@@ -135,57 +135,70 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k 
 		return nil, err
 	}
 	report := make(reportSink, len(rows))
-	run, err := im.syncRun(ctx, req, k)
+	run, j, err := im.syncRun(ctx, req, k)
 	if err != nil {
 		return nil, err
 	}
-	store := im.cfg.Store
-	if req.Options.DryRun {
-		store = newDryStore(guardedStore{store})
-	}
-	e := &engine{
-		store: guardedStore{store}, tenant: req.Principal.Tenant, run: run, opts: req.Options,
-		parallel: im.cfg.Parallel, window: unlimited, backoff: syncBackoff, log: im.cfg.Logger,
-		out: report, order: newOrder(), stopping: func() stopMode { return goOn },
-	}
-	if k == nil {
-		e.order.durable = unlimited // it is never repeated, so rows need not remember others
-	}
-	if err := e.do(ctx, &rowSource{rows: &rowList{rows: rows}}); err != nil {
+	e := newEngine(&im.cfg, req.Principal.Tenant, run, req.Options, report, j)
+	if err := im.runSync(ctx, e, &rowSource{rows: &rowList{rows: rows}}, k); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err() // and not the cause, which is for others
 		}
 		return nil, fmt.Errorf("bulk: import: %w", err)
 	}
-	if report.unanswered() {
+	if e.health.silent() {
 		return nil, fmt.Errorf("%w: the store did not answer for any row", ErrUnavailable)
 	}
 	if req.Options.SendWelcomeEmail && !req.Options.DryRun {
-		im.welcome(ctx, req.Principal.Tenant, run, rows, report)
+		im.welcome(ctx, req.Principal.Tenant, run, report)
 	}
 	return &Report{Summary: report.summary(), Results: report}, nil
 }
 
-// syncRun returns the name of a synchronous import. That of a request with a key
-// is the key's, which then stands for these rows and no others.
-func (im *Importer) syncRun(ctx context.Context, req *Request, k *keyed) (string, error) {
+// syncRun returns the name and the journal of a synchronous import. One with a key
+// has those of the key, which then stands for these rows and no others. Nobody can
+// go on with one that has no key, so it needs no journal.
+func (im *Importer) syncRun(ctx context.Context, req *Request, k *keyed) (string, *journal, error) {
 	if k == nil {
-		return newID("req_", time.Now()), nil
+		return newID("req_", time.Now()), nil, nil
 	}
-	return runID(k.key.Run), k.pin(ctx, req.Options)
+	if err := k.pin(ctx, req.Options); err != nil {
+		return "", nil, err
+	}
+	if req.Options.DryRun {
+		return runID(k.run), nil, nil
+	}
+	return runID(k.run), k.journal(im.blobs), nil
+}
+
+// runSync runs a synchronous import, after what an earlier request with its key has
+// begun.
+func (im *Importer) runSync(ctx context.Context, e *engine, rows *rowSource, k *keyed) error {
+	if e.journal != nil && k.token > 1 {
+		h, err := e.journal.takeOver(ctx, 0, 0)
+		if err != nil {
+			return err
+		}
+		e.inherit(h)
+		e.patient = true // the request may be sent once more
+		if err := e.settleSent(ctx); err != nil {
+			return err
+		}
+		e.patient = false
+	}
+	return e.do(ctx, rows)
 }
 
 // welcome sends the welcome emails of a synchronous import. A caller that goes
 // away meanwhile does not take them back: the users are created.
-func (im *Importer) welcome(ctx context.Context, tenant, run string, rows []Row, report reportSink) {
-	var batch []message
-	for i := range report {
-		if welcomed(&report[i]) {
-			batch = append(batch, newMessage(run, tenant, &report[i], readRow(i, rows[i])))
-		}
-		if len(batch) == MaxWelcomeBatch || i == len(report)-1 && len(batch) > 0 {
-			sendWelcome(ctx, &im.cfg, run, batch)
-			batch = nil
+func (im *Importer) welcome(ctx context.Context, tenant, run string, report reportSink) {
+	post := &postman{&im.cfg, run, tenant}
+	for batch := range slices.Chunk(created(report, 0), MaxWelcomeBatch) {
+		if err := post.send(ctx, batch); err != nil {
+			im.cfg.Logger.WarnContext(ctx, "welcome emails failed", "import", run, "error", err)
+			for _, row := range batch {
+				row.WelcomeEmail = cmp.Or(row.WelcomeEmail, WelcomeFailed)
+			}
 		}
 	}
 }
@@ -219,8 +232,8 @@ func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReade
 	job.Payload = payloadKey(tenant, job.ID)
 	if k != nil {
 		// Two requests that meet in one job have a payload each, until one wins.
-		job.ID = jobID(k.key.Run)
-		job.Payload = fmt.Sprintf("%s-%d", payloadKey(tenant, job.ID), k.key.Version)
+		job.ID = jobID(k.run)
+		job.Payload = fmt.Sprintf("%s-%d", payloadKey(tenant, job.ID), k.token)
 	}
 	// The payload's end is where the request turns out to be good or bad, so a
 	// bad one fails the Put, which then stores nothing.
@@ -332,7 +345,7 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, e
 	if job.Status == JobPending {
 		// Nobody works on it who would write its results. They are written before
 		// the job ends, so that no ended job lacks them.
-		results, _, err = putResults(ctx, syncBackoff, im.blobs, job, JobCancelled, nil, nil)
+		results, _, err = putResults(ctx, syncBackoff, im.blobs, job, new(checkpoint), JobCancelled, nil, nil)
 		if err != nil {
 			return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
 		}

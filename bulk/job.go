@@ -94,25 +94,8 @@ type Progress struct {
 	Rows int `json:"rows"`
 	// Summary counts these rows. NotProcessed is 0 here.
 	Summary Summary `json:"summary"`
-	// Spans says which claim wrote which segments of the results.
-	Spans []Span `json:"spans,omitempty"`
-	// Partial is the key of the blob with the results of the rows behind the
-	// last whole segment, "" if Rows is a whole number of segments.
-	Partial string `json:"partial,omitempty"`
-	// Mailed is how many rows, from the first, need no welcome email any more.
-	Mailed int `json:"mailed,omitempty"`
-	// MailFailed has the rows of the segment of Mailed whose email failed.
-	MailFailed []int `json:"mailFailed,omitempty"`
-	// MailSpans says which claim wrote which segments of the results that have
-	// the outcomes of their emails.
-	MailSpans []Span `json:"mailSpans,omitempty"`
-}
-
-// A Span is a run of segments, up to but without Until, that a claim wrote. It
-// starts where the span before it ends.
-type Span struct {
-	Token int64 `json:"token"`
-	Until int   `json:"until"`
+	// Checkpoint is what else a worker has to know to go on. It is opaque.
+	Checkpoint string `json:"checkpoint,omitempty"`
 }
 
 // Summary counts all rows of the job: those not reached are NotProcessed.

@@ -44,9 +44,10 @@ func mailedKey(j *Job, segment int, token int64) string {
 	return fmt.Sprintf("%smailed/%06d-%d", blobFolder(j.Tenant, j.ID), segment, token)
 }
 
-// partialKey is for the results behind the last whole segment, up to rows.
-func partialKey(j *Job, rows int, token int64) string {
-	return fmt.Sprintf("%spartial/%09d-%d", blobFolder(j.Tenant, j.ID), rows, token)
+// chunkKey is for a chunk of the journal of a job or of a synchronous import. It has
+// no token: that two workers cannot both put it is what keeps them apart.
+func chunkKey(folder string, number int) string {
+	return fmt.Sprintf("%sjournal/%06d", folder, number)
 }
 
 func resultsKey(j *Job, token int64) string {

@@ -35,7 +35,7 @@ func TestKeysAreAllowedAndDifferent(t *testing.T) {
 			job := &Job{ID: id, Tenant: tenant}
 			for _, key := range []string{
 				payloadKey(tenant, id), segmentKey(job, 0, 1), segmentKey(job, 0, 2), segmentKey(job, 1_000_000, 1),
-				mailedKey(job, 0, 1), partialKey(job, 10, 1), partialKey(job, 11, 1), resultsKey(job, 0), resultsKey(job, 1<<62),
+				mailedKey(job, 0, 1), chunkKey(blobFolder(tenant, id), 0), chunkKey(blobFolder(tenant, id), 1_000_000), resultsKey(job, 0), resultsKey(job, 1<<62),
 			} {
 				assert.Regexp(t, blobKey, key)
 				assert.LessOrEqual(t, len(key), 900)

@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ type lease struct {
 }
 
 // errLeaseEnded is why work stops whose lease could not be renewed in time.
-var errLeaseEnded = errors.New("bulk: the lease could not be renewed in time")
+var errLeaseEnded = fmt.Errorf("bulk: the lease could not be renewed in time: %w", ErrLeaseLost)
 
 // margin is the part of a lease that is kept for stopping before it ends.
 func (l *lease) margin() time.Duration { return l.lasts / 6 }
@@ -50,15 +51,23 @@ func (l *lease) keep(ctx context.Context, asked time.Time) {
 			// the end.
 			l.save(ctx, JobChange{Lease: l.lasts})
 		case <-ask.C:
-			job, err := l.jobs.Get(ctx, l.id)
-			switch {
-			case errors.Is(err, ErrJobNotFound), err == nil && job.Token != l.token:
-				l.lost(ErrLeaseLost)
-			case err == nil && job.CancelRequested:
-				l.cancelled()
-			}
+			l.check(ctx)
 		}
 	}
+}
+
+// check asks whether the job is still ours and has not ended. It returns
+// [ErrLeaseLost] if not, and stops the work then.
+func (l *lease) check(ctx context.Context) error {
+	job, err := l.jobs.Get(ctx, l.id)
+	switch {
+	case errors.Is(err, ErrJobNotFound), err == nil && (job.Token != l.token || job.Status.Ended()):
+		l.lost(ErrLeaseLost)
+		return ErrLeaseLost
+	case err == nil && job.CancelRequested:
+		l.cancelled()
+	}
+	return err
 }
 
 // renewed notes that the lease was renewed by a call that was sent at that time.

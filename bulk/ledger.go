@@ -2,60 +2,47 @@ package bulk
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 )
 
-// A ledger collects the results of a job's rows, which end in any order, and says
-// which of them, from the first on, can be made durable: whole segments as they
-// fill, and less than that where a row waits for it.
+// A ledger collects the results of a job's rows, which end in any order, and hands
+// out the segments that they fill, from the first on, to be made durable. It also
+// keeps the reading of rows from running too far ahead of that.
 type ledger struct {
-	size  int // rows of a segment
-	total int
+	size   int // rows of a segment
+	total  int
+	window int // rows that may be between their reading and their durability
 
 	mu       sync.Mutex
-	changed  *sync.Cond
-	segments map[int]*segment
-	frontier int // every row before it has a result
-	flushed  int // every row before it was taken
-	wanted   int // rows before it are wanted soon
+	segments map[int]*segment // by number
+	frontier int              // every row before it has a result
+	taken    int              // every row before it was handed out
+	durable  int              // every row before it has a durable result
+	changed  chan struct{}    // closed when one of the above changes, or closed
 	closed   bool
-	// keepLast leaves the last rows to rest, once all rows have results: they go
-	// straight into the results file.
-	keepLast bool
 }
 
 // A segment is the results of some rows that follow each other.
 type segment struct {
-	first   int // index of the first row
-	rows    []RowResult
-	present int // results that are there; those that are not have no status
+	first int         // index of the first row
+	rows  []RowResult // those that have no status are not there yet
 }
 
-func newLedger(size, total, from int) *ledger {
-	l := &ledger{size: size, total: total, segments: make(map[int]*segment), frontier: from, flushed: from}
-	l.changed = sync.NewCond(&l.mu)
-	return l
+func newLedger(size, total, from, window int) *ledger {
+	return &ledger{
+		size: size, total: total, window: window, segments: make(map[int]*segment),
+		frontier: from, taken: from, durable: from, changed: make(chan struct{}),
+	}
 }
 
+// result takes the result of a row. Those of rows that have durable ones, which a
+// dry run repeats, are dropped.
 func (l *ledger) result(r RowResult) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.Index < l.flushed {
-		return // durable since an earlier attempt; a dry run repeats it
+	if r.Index < l.taken {
+		return
 	}
-	l.put(r)
-	before := l.frontier
-	for l.frontier < l.total && l.has(l.frontier) {
-		l.frontier++
-	}
-	if l.frontier != before {
-		l.changed.Broadcast()
-	}
-}
-
-func (l *ledger) put(r RowResult) {
 	n := r.Index / l.size
 	s := l.segments[n]
 	if s == nil {
@@ -64,7 +51,13 @@ func (l *ledger) put(r RowResult) {
 		l.segments[n] = s
 	}
 	s.rows[r.Index-s.first] = r
-	s.present++
+	before := l.frontier
+	for l.frontier < l.total && l.has(l.frontier) {
+		l.frontier++
+	}
+	if before/l.size != l.frontier/l.size {
+		l.change()
+	}
 }
 
 func (l *ledger) has(row int) bool {
@@ -72,19 +65,41 @@ func (l *ledger) has(row int) bool {
 	return s != nil && s.rows[row-s.first].Status != ""
 }
 
-func (l *ledger) need(row int) {
+// reported reports whether the row has a result that is not durable yet.
+func (l *ledger) reported(row int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wanted = max(l.wanted, row)
-	l.changed.Broadcast()
+	return l.has(row)
 }
 
-// restore puts back results that an earlier attempt made durable in part of a
-// segment.
-func (l *ledger) restore(r RowResult) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.put(r)
+// change wakes those who wait. The lock is held.
+func (l *ledger) change() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// room waits until a row may be read. It returns early when ctx or stop ends.
+func (l *ledger) room(ctx context.Context, row int, stop <-chan struct{}) {
+	l.wait(ctx, stop, func() bool { return row < l.durable+l.window })
+}
+
+// wait waits until ready, which is called with the lock held.
+func (l *ledger) wait(ctx context.Context, stop <-chan struct{}, ready func() bool) {
+	for {
+		l.mu.Lock()
+		ok, changed := ready(), l.changed
+		l.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // complete reports whether all rows have results.
@@ -94,56 +109,43 @@ func (l *ledger) complete() bool {
 	return l.frontier == l.total
 }
 
-// close makes next return everything that there is, and then nothing.
+// close says that no result will come any more.
 func (l *ledger) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	l.changed.Broadcast()
+	l.change()
 }
 
-// next waits until more rows can be made durable and returns the segments that
-// they are in and the row that they end before: the end of the last segment, or
-// less. It returns nil after close or when ctx ends.
+// next waits for whole segments to be made durable and returns them with the row
+// that they end before. It returns nil after close, or when ctx ends. The last
+// segments of a job that is complete are left to rest.
 func (l *ledger) next(ctx context.Context) (segments []*segment, until int) {
+	l.wait(ctx, nil, func() bool {
+		until = l.frontier - l.frontier%l.size
+		if l.closed && l.frontier == l.total {
+			until = l.taken
+		}
+		return until > l.taken || l.closed
+	})
+	if ctx.Err() != nil {
+		return nil, 0
+	}
+	return l.take(until), until
+}
+
+// take returns the segments from taken on that end by until.
+func (l *ledger) take(until int) []*segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for ctx.Err() == nil {
-		if l.closed && l.keepLast && l.frontier == l.total {
-			return nil, 0
-		}
-		until := l.frontier
-		if !l.closed && until < l.total && l.wanted <= l.flushed {
-			until -= until % l.size
-		}
-		if until > l.flushed {
-			return l.take(until), until
-		}
-		if l.closed {
-			return nil, 0
-		}
-		l.changed.Wait()
-	}
-	return nil, 0
-}
-
-// take returns the segments with the rows from flushed to until.
-func (l *ledger) take(until int) []*segment {
 	var taken []*segment
-	for n := l.flushed / l.size; n*l.size < until; n++ {
-		s := l.segments[n]
-		if end := s.first + len(s.rows); end <= until {
-			taken = append(taken, s)
-		} else {
-			// Its other rows may still come, so the caller gets what is there.
-			taken = append(taken, &segment{first: s.first, rows: s.rows[:until-s.first], present: until - s.first})
-		}
+	for ; l.taken < until; l.taken = min(l.taken+l.size, l.total) {
+		taken = append(taken, l.segments[l.taken/l.size])
 	}
-	l.flushed = until
 	return taken
 }
 
-// saved forgets the whole segments before that row: they are durable.
+// saved forgets the segments before that row: they are durable.
 func (l *ledger) saved(until int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,28 +154,16 @@ func (l *ledger) saved(until int) {
 			delete(l.segments, n)
 		}
 	}
+	l.durable = until
+	l.change()
 }
 
-// rest returns the segments that are not durable as a whole, by number. No result
-// may come any more.
+// rest returns the segments that are not durable, by number. No result may come
+// any more.
 func (l *ledger) rest() map[int]*segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.segments
-}
-
-// last returns the segments of rest in order.
-func (l *ledger) last() []*segment {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.SortedFunc(maps.Values(l.segments), func(a, b *segment) int { return a.first - b.first })
-}
-
-// wake makes next look at its context.
-func (l *ledger) wake() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.changed.Broadcast()
 }
 
 // appendResults appends the results as lines.

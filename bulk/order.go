@@ -21,91 +21,91 @@ import (
 // of its group; between a row and what other programs do there is no order to
 // keep, and the versions of the store see to it that nothing is lost.
 type order struct {
-	mu      sync.Mutex
-	changed *sync.Cond
-
+	mu          sync.Mutex
 	ids, emails map[string]*group
-
-	dispatched int // batches of new rows that were given out for lookup
-	admitted   int // batches of new rows that were admitted
-
-	ready   []*item // rows whose turn has come, to be looked up again
-	waiting []*item // rows that wait until all rows before them are durable
-	running int     // rows between their reading and their result
-	durable int     // rows, from the first, whose results are durable
-
-	idle []*group // groups without rows, the earliest first, see retire
+	dispatched  int           // batches that were given out for lookup
+	admitted    int           // batches that were admitted
+	last        chan struct{} // closed once the batch given out last is admitted
+	idle        []*group      // groups without rows, the earliest first, see retire
 }
 
 // A group is the rows that may name the same user.
 type group struct {
 	ids, emails []string
-	active      int     // rows running or ready
+	active      int     // rows running
 	queue       []*item // rows behind them, in order
-	past        []markedRow
 	// seen is the number of batches that had been given out when the last row of
 	// the group ended. Until those are admitted, rows may come that belong here.
-	seen   int
-	last   int    // the highest row that ended
-	joined *group // the group that took this one over
+	seen int
+	// tainted is set once nobody can tell what became of a row of the group: no
+	// result of a later one could be relied on.
+	tainted bool
+	joined  *group // the group that took this one over
 
 	// Nearly all groups are one row, and need no more memory than this.
 	firstID, firstEmail [1]string
-	firstPast           [1]markedRow
 }
 
-// An item is a row under way.
-type item struct {
-	plan  plan
-	group *group
-	solo  group // the group that it begins, if nothing connects it to another
-	// ordered is set when nothing before the row is undurable any more.
-	ordered bool
+// A place is where a batch stands among the batches.
+type place struct {
+	number   int
+	before   <-chan struct{} // closed once the batch before it is admitted
+	admitted chan struct{}
 }
 
 func newOrder() *order {
-	o := &order{ids: make(map[string]*group), emails: make(map[string]*group)}
-	o.changed = sync.NewCond(&o.mu)
-	return o
+	last := make(chan struct{})
+	close(last)
+	return &order{ids: make(map[string]*group), emails: make(map[string]*group), last: last}
 }
 
-// admit waits for the turn of the batch of that number and enters its rows. It
-// returns the rows that may run now, with what was found for them.
-func (o *order) admit(ctx context.Context, number int, items []*item, found []Found) ([]*item, []Found, error) {
+// dispatch gives the next batch of rows its place. It is to be called before the
+// batch is looked up.
+func (o *order) dispatch() place {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.admitted != number {
-		if err := context.Cause(ctx); err != nil {
-			return nil, nil, err
-		}
-		o.changed.Wait()
+	p := place{number: o.dispatched, before: o.last, admitted: make(chan struct{})}
+	o.last = p.admitted
+	o.dispatched++
+	return p
+}
+
+// admit waits for the turn of the batch in that place and enters its rows, which
+// were looked up. It returns those that may run now, and those that may once they
+// are looked up again. The others come from done in their time.
+func (o *order) admit(ctx context.Context, p place, items []*item) (now, again []*item, err error) {
+	select {
+	case <-p.before:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
 	}
-	now := 0
-	for i, it := range items {
-		g := o.groupOf(it, found[i])
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now = items[:0]
+	for _, it := range items {
+		g := o.groupOf(it)
 		it.group = g
 		switch {
 		case g.active > 0 || len(g.queue) > 0:
 			g.queue = append(g.queue, it)
-		case g.seen > number:
+			continue
+		case g.seen > p.number:
 			// A row of the group ended after this one was looked up.
-			g.active++
-			o.ready = append(o.ready, it)
+			again = append(again, it)
 		default:
-			g.active++
-			items[now], found[now] = it, found[i]
-			now++
+			now = append(now, it)
 		}
+		g.active++
 	}
 	o.admitted++
+	close(p.admitted)
 	o.retire()
-	o.changed.Broadcast()
-	return items[:now], found[:now], nil
+	return now, again, nil
 }
 
 // groupOf returns the group of a row, joining groups that it connects.
-func (o *order) groupOf(it *item, found Found) *group {
-	p := &it.plan
+func (o *order) groupOf(it *item) *group {
+	p, found := &it.plan, &it.found
 	g := &it.solo
 	if p.ID != "" {
 		g = o.enter(g, o.ids, p.ID, false)
@@ -168,11 +168,9 @@ func (o *order) join(g, other *group) *group {
 	g.emails = append(g.emails, other.emails...)
 	g.active += other.active
 	g.seen = max(g.seen, other.seen)
-	g.last = max(g.last, other.last)
+	g.tainted = g.tainted || other.tainted
 	g.queue = append(g.queue, other.queue...)
 	slices.SortFunc(g.queue, byIndex)
-	g.past = append(g.past, other.past...)
-	slices.SortFunc(g.past, func(a, b markedRow) int { return a.row - b.row })
 	other.joined = g
 	return g
 }
@@ -185,62 +183,82 @@ func (it *item) current() *group {
 	return it.group
 }
 
-// past returns the outcomes of the rows before it in its group that a crash would
-// repeat.
-func (o *order) past(it *item) []markedRow {
+// follow takes the next row of the item's group out of its queue if it can share
+// the item's write.
+func (o *order) follow(it *item, shares func(*plan) bool) *item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	g := it.current()
-	g.past = slices.DeleteFunc(g.past, func(r markedRow) bool { return r.row < o.durable })
-	return slices.Clone(g.past)
-}
-
-// done ends a row.
-func (o *order) done(it *item, outcome byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.running--
-	g := it.current()
-	g.last = max(g.last, it.plan.index)
-	if it.plan.index >= o.durable {
-		if g.past == nil {
-			g.past = g.firstPast[:0]
-		}
-		g.past = append(g.past, markedRow{it.plan.index, outcome})
+	if len(g.queue) == 0 || !shares(&g.queue[0].plan) {
+		return nil
 	}
-	g.active--
-	o.next(g)
-	o.changed.Broadcast()
+	next := g.queue[0]
+	g.queue = g.queue[1:]
+	return next
 }
 
-// next starts the next row of a group in which none runs.
-func (o *order) next(g *group) {
-	if g.active > 0 {
+// unfollow puts rows back that follow gave for the item: its write was not done.
+func (o *order) unfollow(it *item, rows []*item) {
+	if len(rows) == 0 {
 		return
 	}
-	if len(g.queue) == 0 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := it.current()
+	g.queue = append(slices.Clone(rows), g.queue...)
+	slices.SortFunc(g.queue, byIndex)
+}
+
+// done ends a row, with those that follow gave for it, and returns the row of its
+// group whose turn it is then, to be looked up again; nil if there is none.
+func (o *order) done(it *item) *item {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := it.current()
+	g.active--
+	switch {
+	case g.active > 0:
+		return nil
+	case len(g.queue) == 0:
 		g.seen = o.dispatched
 		o.idle = append(o.idle, g)
 		o.retire()
-		return
+		return nil
 	}
-	it := g.queue[0]
-	if it.ordered && it.plan.index > o.durable {
-		return // until setDurable
-	}
+	next := g.queue[0]
 	g.queue = g.queue[1:]
 	g.active++
-	o.ready = append(o.ready, it)
+	return next
 }
 
-// retire forgets groups that no longer matter: no row of theirs is under way,
-// every batch that was looked up before their last row ended has been admitted,
-// and their rows are durable, so that a crash will not repeat them.
+// taint says that nobody can tell what became of a write to the user and with the
+// emails.
+func (o *order) taint(id string, emails ...string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := o.enter(new(group), o.ids, id, false)
+	for _, email := range emails {
+		if email != "" {
+			g = o.enter(g, o.emails, EmailKey(email), true)
+		}
+	}
+	g.tainted = true
+}
+
+// tainted reports whether the row's result could not be relied on.
+func (o *order) tainted(it *item) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return it.current().tainted
+}
+
+// retire forgets groups that no longer matter: no row of theirs is under way, and
+// every batch that was looked up before their last row ended has been admitted.
 func (o *order) retire() {
 	for len(o.idle) > 0 {
 		g := o.idle[0]
-		if g.active == 0 && len(g.queue) == 0 && g.joined == nil {
-			if g.seen > o.admitted || g.last >= o.durable {
+		if g.active == 0 && len(g.queue) == 0 && g.joined == nil && !g.tainted {
+			if g.seen > o.admitted {
 				return
 			}
 			for _, id := range g.ids {
@@ -256,44 +274,5 @@ func (o *order) retire() {
 	}
 }
 
-// await makes the row run again once all rows before it are durable. Until then
-// it stands in the queue of its group again, and not before the others there: if
-// the group was two when the row started, earlier rows may be among them.
-func (o *order) await(it *item) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	it.ordered = true
-	g := it.current()
-	g.active--
-	at, _ := slices.BinarySearchFunc(g.queue, it, byIndex)
-	g.queue = slices.Insert(g.queue, at, it)
-	o.waiting = append(o.waiting, it)
-	o.next(g)
-	o.changed.Broadcast()
-}
-
-// setDurable says that the results of the first rows are durable.
-func (o *order) setDurable(rows int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.durable = rows
-	o.waiting = slices.DeleteFunc(o.waiting, func(it *item) bool {
-		if it.plan.index > rows {
-			return false
-		}
-		o.next(it.current())
-		return true
-	})
-	o.retire()
-	o.changed.Broadcast()
-}
-
 // byIndex orders items as their rows stand in the request.
 func byIndex(a, b *item) int { return a.plan.index - b.plan.index }
-
-// wake makes everything that waits look around.
-func (o *order) wake() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.changed.Broadcast()
-}

@@ -4,8 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strconv"
 
@@ -13,13 +17,20 @@ import (
 )
 
 // A payload is the rows of a job in a blob: a line for each row with its line
-// number, its JSON and, if it has any, the errors of its reader as JSON,
-// separated by tabs. JSON has no raw tabs or line feeds, once it is compact.
+// number, its JSON, the errors of its reader as JSON, if it has any, and a checksum
+// of all that, separated by tabs. JSON has no raw tabs or line feeds, once it is
+// compact.
 
 const payloadType = "application/x-ndjson"
 
+// checksums is the table of the payload's CRC-32, in hexadecimal digits.
+var checksums = crc32.MakeTable(crc32.Castagnoli)
+
+const checksumLength = 8
+
 // appendRow appends the payload's line for a row.
 func appendRow(dst []byte, row Row) ([]byte, error) {
+	start := len(dst)
 	dst = strconv.AppendInt(dst, int64(row.Line), 10)
 	dst = append(dst, '\t')
 	if bytes.IndexByte(row.JSON, '\n') < 0 && bytes.IndexByte(row.JSON, '\t') < 0 {
@@ -39,7 +50,17 @@ func appendRow(dst []byte, row Row) ([]byte, error) {
 		dst = append(dst, '\t')
 		dst = append(dst, text...)
 	}
+	sum := checksum(dst[start:])
+	dst = append(dst, '\t')
+	dst = append(dst, sum[:]...)
 	return append(dst, '\n'), nil
+}
+
+func checksum(line []byte) (text [checksumLength]byte) {
+	var sum [checksumLength / 2]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(line, checksums))
+	hex.Encode(text[:], sum[:])
+	return text
 }
 
 // A payloadWriter turns rows into the bytes of a payload as they are read, so
@@ -86,22 +107,30 @@ func (w *payloadWriter) fill() {
 	w.unread = w.buf
 }
 
-// A payloadReader yields the rows of a payload.
-type payloadReader struct {
+// A lineReader yields the lines of a blob.
+type lineReader struct {
 	in   *bufio.Reader
 	long []byte // a line that is longer than the reader's buffer
 }
 
-func newPayloadReader(r io.Reader) *payloadReader {
-	return &payloadReader{in: bufio.NewReaderSize(r, 64<<10)}
+func newLineReader(r io.Reader) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(r, 64<<10)}
 }
 
-func (r *payloadReader) Next() (Row, error) {
+// row reads the next line as that of a row of a payload.
+func (r *lineReader) row() (Row, error) {
 	line, err := r.line()
 	if err != nil {
 		return Row{}, err
 	}
-	number, rest, ok := bytes.Cut(line, []byte{'\t'})
+	end := len(line) - checksumLength - 1
+	if end < 0 || line[end] != '\t' {
+		return Row{}, &payloadError{"a line without a checksum"}
+	}
+	if sum := checksum(line[:end]); string(sum[:]) != string(line[end+1:]) {
+		return Row{}, &payloadError{"a line that does not fit its checksum"}
+	}
+	number, rest, ok := bytes.Cut(line[:end], []byte{'\t'})
 	if !ok {
 		return Row{}, &payloadError{"a line without a tab"}
 	}
@@ -121,7 +150,7 @@ func (r *payloadReader) Next() (Row, error) {
 }
 
 // line returns the next line without its line feed.
-func (r *payloadReader) line() ([]byte, error) {
+func (r *lineReader) line() ([]byte, error) {
 	part, err := r.in.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
 		r.long = r.long[:0]
@@ -141,8 +170,8 @@ func (r *payloadReader) line() ([]byte, error) {
 	return part[:len(part)-1], nil
 }
 
-// skip passes over n rows.
-func (r *payloadReader) skip(n int) error {
+// skip skips n lines.
+func (r *lineReader) skip(n int) error {
 	for range n {
 		if _, err := r.line(); err != nil {
 			return noEOF(err)
@@ -153,7 +182,7 @@ func (r *payloadReader) skip(n int) error {
 
 // A payload is the rows of a job from some row on, as many as the job has.
 type payload struct {
-	payloadReader
+	*lineReader
 	io.Closer
 	left int
 }
@@ -164,7 +193,7 @@ func openPayload(ctx context.Context, blobs guardedBlobs, job *Job, from int) (*
 	if err != nil {
 		return nil, err
 	}
-	p := &payload{*newPayloadReader(r), r, job.TotalRecords - from}
+	p := &payload{newLineReader(r), r, job.TotalRecords - from}
 	if err := p.skip(from); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("bulk: read %s: %w", job.Payload, err)
@@ -177,8 +206,81 @@ func (p *payload) Next() (Row, error) {
 		return Row{}, io.EOF
 	}
 	p.left--
-	row, err := p.payloadReader.Next()
+	row, err := p.row()
 	return row, noEOF(err)
+}
+
+// payloadRows reads single rows of a payload, in order, for results that are given
+// all the same where a row cannot be read.
+type payloadRows struct {
+	open func() (*payload, error)
+	in   *payload
+	next int
+	gone bool // the rest cannot be read
+}
+
+func newPayloadRows(ctx context.Context, patience backoff, blobs guardedBlobs, job *Job) *payloadRows {
+	return &payloadRows{open: func() (*payload, error) {
+		r, err := blobs.open(ctx, patience, job.Payload)
+		if err != nil {
+			return nil, err
+		}
+		return &payload{newLineReader(r), r, job.TotalRecords}, nil
+	}}
+}
+
+func (r *payloadRows) close() {
+	if r.in != nil {
+		r.in.Close()
+	}
+}
+
+// plan returns the row of that index, or one of which nothing but the index is
+// known. An error is one that may pass.
+func (r *payloadRows) plan(index int) (*plan, error) {
+	bare := &plan{index: index}
+	if r.gone {
+		return bare, nil
+	}
+	row, err := r.read(index)
+	var damaged *payloadError
+	switch {
+	case err == nil:
+		return readRow(index, row), nil
+	case errors.As(err, &damaged):
+		return bare, nil // the next line may be whole
+	case Retryable(err):
+		return nil, err
+	default:
+		r.gone = true
+		return bare, nil
+	}
+}
+
+func (r *payloadRows) read(index int) (Row, error) {
+	if r.in == nil {
+		in, err := r.open()
+		if err != nil {
+			return Row{}, err
+		}
+		r.in = in
+	}
+	if err := r.in.skip(index - r.next); err != nil {
+		r.gone = !Retryable(err)
+		return Row{}, err
+	}
+	r.next = index + 1
+	row, err := r.in.row()
+	return row, noEOF(err)
+}
+
+// unreached returns the result of a row that was not reached.
+func (r *payloadRows) unreached(index int) (RowResult, error) {
+	p, err := r.plan(index)
+	if err != nil {
+		return RowResult{}, err
+	}
+	return p.result(StatusNotProcessed), nil
 }
 
 // noEOF makes the end of a payload that ends too early an error.

@@ -25,12 +25,18 @@ func payloadOf(t *testing.T, rows ...Row) []byte {
 	return text
 }
 
+// summed is a line of a payload with its checksum.
+func summed(line string) string {
+	sum := checksum([]byte(line))
+	return line + "\t" + string(sum[:]) + "\n"
+}
+
 // readPayload reads all rows of a payload.
 func readPayload(in io.Reader) ([]Row, error) {
 	var rows []Row
-	r := newPayloadReader(in)
+	r := newLineReader(in)
 	for {
-		row, err := r.Next()
+		row, err := r.row()
 		if err == io.EOF {
 			return rows, nil
 		}
@@ -67,7 +73,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 
 func TestPayloadCompactsWhiteSpace(t *testing.T) {
 	text := payloadOf(t, Row{JSON: []byte("{\n\t\"userId\": \"u\\tv\",\r\n\t\"userId\": 1}"), Line: 4})
-	assert.Equal(t, "4\t{\"userId\":\"u\\tv\",\"userId\":1}\n", string(text), "as it was sent, its repeated key too")
+	assert.Equal(t, summed("4\t{\"userId\":\"u\\tv\",\"userId\":1}"), string(text), "as it was sent, its repeated key too")
 }
 
 func TestPayloadRefusesRowsThatAreNotJSON(t *testing.T) {
@@ -104,7 +110,7 @@ func TestPayloadEndsWithTheErrorOfItsRows(t *testing.T) {
 	} {
 		text, err := io.ReadAll(w)
 		assert.Equal(t, reason, err, name)
-		assert.Equal(t, "0\t1\n", string(text), name)
+		assert.Equal(t, summed("0\t1"), string(text), name)
 		_, err = w.Read(make([]byte, 1))
 		assert.Equal(t, reason, err, "%s: it stays", name)
 	}
@@ -112,15 +118,19 @@ func TestPayloadEndsWithTheErrorOfItsRows(t *testing.T) {
 
 func TestPayloadsThatWeCannotHaveWritten(t *testing.T) {
 	for text, want := range map[string]string{
-		"{}\n":            "a line without a tab",
-		"x\t{}\n":         "a line without a number",
-		"\t{}\n":          "a line without a number",
-		"1\t{}\tx\n":      "errors that are not JSON",
-		"1\t{}\t{}\n":     "errors that are not JSON",
-		"1\t{}\n1\t{":     "a line that is cut off",
-		"1\t{}":           "a line that is cut off",
-		"\n":              "a line without a tab",
-		"1\t{}\n\n1\t{}n": "a line without a tab",
+		summed("{}"):                         "a line without a tab",
+		summed("x\t{}"):                      "a line without a number",
+		summed("\t{}"):                       "a line without a number",
+		summed("1\t{}\tx"):                   "errors that are not JSON",
+		summed("1\t{}\t{}"):                  "errors that are not JSON",
+		summed("1\t{}") + "1\t{":             "a line that is cut off",
+		strings.TrimSpace(summed("1\t{}")):   "a line that is cut off",
+		"\n":                                 "a line without a checksum",
+		"1\t{}\n":                            "a line without a checksum",
+		"1\t{}\t00000000\n":                  "a line that does not fit its checksum",
+		"\t" + summed("1\t{}"):               "a line that does not fit its checksum",
+		summed("1\t{}") + "\n":               "a line without a checksum",
+		strings.ToUpper(summed(`1	{"a":1}`)): "a line that does not fit its checksum",
 	} {
 		_, err := readPayload(strings.NewReader(text))
 		var broken *payloadError
@@ -129,7 +139,7 @@ func TestPayloadsThatWeCannotHaveWritten(t *testing.T) {
 		assert.False(t, Retryable(err), "%q", text)
 	}
 	reset := errors.New("connection reset")
-	_, err := readPayload(io.MultiReader(strings.NewReader("1\t{}\n1\t"), iotest.ErrReader(reset)))
+	_, err := readPayload(io.MultiReader(strings.NewReader(summed("1\t{}")+"1\t"), iotest.ErrReader(reset)))
 	assert.ErrorIs(t, err, reset)
 	_, err = readPayload(io.MultiReader(strings.NewReader("1\t"+strings.Repeat("x", 100<<10)), iotest.ErrReader(reset)))
 	assert.ErrorIs(t, err, reset, "within a long line")
@@ -142,7 +152,7 @@ func TestOpenPayload(t *testing.T) {
 	}
 	blobs := blobMap{"p": string(payloadOf(t, rows...))}
 	for from := range 6 {
-		p, err := openPayload(t.Context(), guardedBlobs{blobs}, &Job{Payload: "p", TotalRecords: 5}, from)
+		p, err := openPayload(t.Context(), guarded(blobs), &Job{Payload: "p", TotalRecords: 5}, from)
 		require.NoError(t, err)
 		for i := from; i < 5; i++ {
 			row, err := p.Next()
@@ -154,7 +164,7 @@ func TestOpenPayload(t *testing.T) {
 		assert.NoError(t, p.Close())
 	}
 
-	p, err := openPayload(t.Context(), guardedBlobs{blobs}, &Job{Payload: "p", TotalRecords: 3}, 0)
+	p, err := openPayload(t.Context(), guarded(blobs), &Job{Payload: "p", TotalRecords: 3}, 0)
 	require.NoError(t, err)
 	require.NoError(t, p.skip(2))
 	_, err = p.Next()
@@ -164,13 +174,13 @@ func TestOpenPayload(t *testing.T) {
 	assert.Equal(t, io.EOF, err, "no more rows than the job has")
 
 	var broken *payloadError
-	p, err = openPayload(t.Context(), guardedBlobs{blobs}, &Job{Payload: "p", TotalRecords: 6}, 5)
+	p, err = openPayload(t.Context(), guarded(blobs), &Job{Payload: "p", TotalRecords: 6}, 5)
 	require.NoError(t, err)
 	_, err = p.Next()
 	assert.ErrorAs(t, err, &broken, "fewer rows than the job")
-	_, err = openPayload(t.Context(), guardedBlobs{blobs}, &Job{Payload: "p", TotalRecords: 9}, 6)
+	_, err = openPayload(t.Context(), guarded(blobs), &Job{Payload: "p", TotalRecords: 9}, 6)
 	assert.ErrorAs(t, err, &broken)
-	_, err = openPayload(t.Context(), guardedBlobs{blobs}, &Job{Payload: "q"}, 0)
+	_, err = openPayload(t.Context(), guarded(blobs), &Job{Payload: "q"}, 0)
 	assert.ErrorIs(t, err, ErrBlobNotFound)
 }
 
@@ -204,7 +214,7 @@ func FuzzPayload(f *testing.F) {
 
 // FuzzPayloadReader feeds it what no writer wrote.
 func FuzzPayloadReader(f *testing.F) {
-	f.Add([]byte("1\t{}\n2\t{}\t[{\"code\":\"X\"}]\n"))
+	f.Add([]byte(summed("1\t{}") + summed("2\t{}\t[{\"code\":\"X\"}]")))
 	f.Add([]byte("\n\t\n1"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rows, err := readPayload(bytes.NewReader(text))

@@ -1,13 +1,15 @@
 package bulk
 
+import "context"
+
 // A reportSink collects the results of an import that is in memory as a whole.
 // Every row has a place of its own, so no lock is needed.
 type reportSink []RowResult
 
 func (r reportSink) result(result RowResult) { r[result.Index] = result }
 
-// need is never called: the rows of such an import wait for nothing.
-func (r reportSink) need(int) {}
+// room never waits: such an import has no durability to wait for.
+func (r reportSink) room(context.Context, int, <-chan struct{}) {}
 
 func (r reportSink) summary() Summary {
 	var s Summary
@@ -15,27 +17,4 @@ func (r reportSink) summary() Summary {
 		s.add(r[i].Status)
 	}
 	return s
-}
-
-// unanswered reports whether the store failed every row that reached it, and
-// there was at least one.
-func (r reportSink) unanswered() bool {
-	failed := false
-	for i := range r {
-		if r[i].Status != StatusFailed {
-			return false
-		}
-		for _, e := range r[i].Errors {
-			switch e.Code {
-			case CodeUserExists, CodeEmailTaken:
-				return false
-			case CodeStoreError:
-				failed = failed || e.Retryable
-				if !e.Retryable {
-					return false
-				}
-			}
-		}
-	}
-	return failed
 }

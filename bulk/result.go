@@ -29,7 +29,8 @@ const (
 	CodeUserTooLarge        Code = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
 	CodeUserExists          Code = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
 	CodeEmailTaken          Code = "EMAIL_TAKEN"           // the email belongs to another user
-	CodeStoreError          Code = "STORE_ERROR"           // the store failed, all retries included
+	CodeStoreError          Code = "STORE_ERROR"           // the store failed, all retries included; nothing was written
+	CodeOutcomeUnknown      Code = "OUTCOME_UNKNOWN"       // whether the row was applied cannot be told any more; it was not applied twice
 )
 
 // A RowError is one thing that is wrong with a row.

@@ -6,9 +6,6 @@ import "context"
 // the batch limit of DynamoDB's BatchWriteItem and BatchExecuteStatement.
 const MaxBatch = 25
 
-// MaxMark is the length of a [Stored.Mark] in bytes.
-const MaxMark = 2 << 10
-
 // A Store keeps users. It is dumb on purpose: what a row means (match, merge,
 // duplicate, conflict) is decided by this package, the same for every store. A
 // store finds users and writes them, each write atomic and guarded.
@@ -78,6 +75,10 @@ type Found struct {
 	// ByEmail is the user that owns the email of the Ref, nil if nobody does or
 	// the Ref has no email. It may be the same user as ByID.
 	ByEmail *Stored
+	// Err is why these users could not be read, nil if they could: it fails the
+	// one row that names them, where an error of the call fails all. It is
+	// classified by [Retryable].
+	Err error
 }
 
 // A Stored is a user as a store holds it. Its fields have no null at the top: a

@@ -2,15 +2,86 @@ package bulk
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 )
 
-// Welcome emails of a job go out segment by segment, once the segment's results
-// are durable. The progress is saved after every batch of messages, so a crash
-// repeats one batch at most, with the same keys. When a segment is through, its
-// results are written once more, with the outcomes of its emails.
+// Welcome emails go out when all rows of an import have their results, to the
+// address that each created user has then. Those of a job go segment by segment;
+// the progress is saved after every batch of messages, so a crash repeats one batch
+// at most, with the same keys. When a segment is through, its results are written
+// once more, with the outcomes of its emails.
+
+// A postman sends the welcome emails of an import.
+type postman struct {
+	cfg         *Config
+	run, tenant string
+}
+
+// send sends the welcome emails of rows that created users, at most
+// [MaxWelcomeBatch] of them, and notes the outcomes in the rows. A user that has no
+// address by then gets none. An error is one of the backends as a whole, after
+// which nothing may be noted.
+func (p *postman) send(ctx context.Context, rows []*RowResult) error {
+	var (
+		messages []Welcome
+		to       []*RowResult
+	)
+	for some := range slices.Chunk(rows, MaxBatch) {
+		found, err := p.lookup(ctx, some)
+		if err != nil {
+			return err
+		}
+		for i, row := range some {
+			user := found[i].ByID
+			switch {
+			case found[i].Err != nil:
+				row.WelcomeEmail = WelcomeFailed
+			case user == nil || user.Email == "":
+			case hasControl(user.Email): // another program's: no mail header should have it
+				row.WelcomeEmail = WelcomeFailed
+			default:
+				messages = append(messages, Welcome{Key: p.run + "/" + strconv.Itoa(row.Index), Tenant: p.tenant, User: user.User})
+				to = append(to, row)
+			}
+		}
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	outcomes, err := p.cfg.mailer().send(ctx, messages)
+	for i, err := range outcomes {
+		to[i].WelcomeEmail = WelcomeSent
+		if err != nil {
+			to[i].WelcomeEmail = WelcomeFailed
+			p.cfg.Logger.WarnContext(ctx, "welcome email failed", "import", p.run, "row", to[i].Index, "error", err)
+		}
+	}
+	return err
+}
+
+func (p *postman) lookup(ctx context.Context, rows []*RowResult) (found []Found, err error) {
+	refs := make([]Ref, len(rows))
+	for i, row := range rows {
+		refs[i].ID = row.UserID
+	}
+	err = syncBackoff.retry(ctx, func() error {
+		found, err = p.cfg.store().Lookup(ctx, p.tenant, refs)
+		return err
+	})
+	return found, err
+}
+
+// created returns the rows that created users, from that row on.
+func created(rows []RowResult, from int) []*RowResult {
+	var list []*RowResult
+	for i := range rows {
+		if row := &rows[i]; row.Status == StatusCreated && row.Index >= from {
+			list = append(list, row)
+		}
+	}
+	return list
+}
 
 // mails reports whether the job sends welcome emails.
 func (a *attempt) mails() bool {
@@ -19,32 +90,22 @@ func (a *attempt) mails() bool {
 
 // mailed reports whether no welcome email is outstanding.
 func (a *attempt) mailed() bool {
-	return !a.mails() || a.job.Progress.Mailed == a.job.TotalRecords
+	return !a.mails() || a.at.Mailed == a.job.TotalRecords
 }
 
-// mailSegments sends the emails of whole segments as they become durable. When
-// the worker is to stop it leaves the rest to the next attempt.
-func (a *attempt) mailSegments(ctx context.Context) error {
-	for {
-		more := a.mailable.wait(ctx)
-		for {
-			a.progress.lock()
-			next, ready := wholeUntil(a.job.Progress.MailSpans), wholeUntil(a.job.Progress.Spans)
-			a.progress.unlock()
-			if a.stopping() == finish {
-				return nil
-			}
-			if next >= ready {
-				break
-			}
-			if err := a.mailSegment(ctx, next); err != nil {
-				return err
-			}
+// mail sends the emails of all segments, whose results are durable. When the worker
+// is to stop it leaves the rest to the next attempt.
+func (a *attempt) mail(ctx context.Context) error {
+	for !a.mailed() && !a.stopped.Load() {
+		number := 0
+		if n := len(a.at.MailSpans); n > 0 {
+			number = a.at.MailSpans[n-1].Until
 		}
-		if !more {
-			return context.Cause(ctx)
+		if err := a.mailSegment(ctx, number); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // mailSegment sends the emails of a segment and writes its final results.
@@ -53,87 +114,52 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	a.progress.lock()
-	p := a.job.Progress // what is used of it here changes nowhere else
-	a.progress.unlock()
-	first, until := number*a.job.SegmentRows, number*a.job.SegmentRows+len(rows)
-	failed := p.MailFailed
-	for i := range rows[:max(0, p.Mailed-first)] {
-		if row := &rows[i]; welcomed(row) {
+	first := number * a.job.SegmentRows
+	for _, row := range created(rows[:max(0, a.at.Mailed-first)], first) {
+		switch {
+		case slices.Contains(a.at.MailFailed, row.Index):
+			row.WelcomeEmail = WelcomeFailed
+		case !slices.Contains(a.at.MailNone, row.Index):
 			row.WelcomeEmail = WelcomeSent
-			if slices.Contains(failed, row.Index) {
-				row.WelcomeEmail = WelcomeFailed
-			}
 		}
 	}
-	messages, err := a.messages(ctx, rows, max(p.Mailed, first))
-	if err != nil {
-		return err
-	}
-	for len(messages) > 0 {
-		batch := messages[:min(len(messages), MaxWelcomeBatch)]
-		messages = messages[len(batch):]
-		a.sendWelcome(ctx, batch)
-		if err := context.Cause(ctx); err != nil {
+	due := created(rows, max(first, a.at.Mailed))
+	post := &postman{a.cfg, a.job.ID, a.job.Tenant}
+	for len(due) > 0 {
+		batch := due[:min(len(due), MaxWelcomeBatch)]
+		due = due[len(batch):]
+		if err := post.send(ctx, batch); err != nil {
 			return err
 		}
-		if len(messages) == 0 {
+		if err := context.Cause(ctx); err != nil {
+			return err // what was not sent for want of time is not failed
+		}
+		if len(due) == 0 {
 			break // saved with the segment
 		}
-		for _, m := range batch {
-			if m.row.WelcomeEmail == WelcomeFailed {
-				failed = append(failed[:len(failed):len(failed)], m.row.Index)
+		for _, row := range batch {
+			switch row.WelcomeEmail {
+			case WelcomeFailed:
+				a.at.MailFailed = append(a.at.MailFailed, row.Index)
+			case "":
+				a.at.MailNone = append(a.at.MailNone, row.Index)
 			}
 		}
-		mailed := batch[len(batch)-1].row.Index + 1
-		err := a.change(ctx, func(p *Progress) { p.Mailed, p.MailFailed = mailed, failed })
-		if err != nil {
+		a.at.Mailed = batch[len(batch)-1].Index + 1
+		if err := a.saveProgress(ctx, a.job.Progress); err != nil || a.stopped.Load() {
 			return err
 		}
-		if a.stopping() == finish {
-			return nil
-		}
 	}
-	key := mailedKey(a.job, number, a.job.Token)
-	text := appendResults(nil, rows)
-	if err := a.put(ctx, key, text); err != nil {
+	if err := a.put(ctx, mailedKey(a.job, number, a.job.Token), appendResults(nil, rows)); err != nil {
 		return err
 	}
-	return a.change(ctx, func(p *Progress) {
-		p.Mailed, p.MailFailed = until, nil
-		p.MailSpans = extend(p.MailSpans, a.job.Token, number+1)
-	})
-}
-
-// mailRest sends the emails of the rows behind the last durable segment, and
-// notes the outcomes in their results, which go straight into the results file.
-func (a *attempt) mailRest(ctx context.Context, rest map[int]*segment) error {
-	for _, s := range rest {
-		messages, err := a.messages(ctx, s.rows, s.first)
-		if err != nil {
-			return err
-		}
-		for batch := range slices.Chunk(messages, MaxWelcomeBatch) {
-			a.sendWelcome(ctx, batch)
-		}
-	}
-	return context.Cause(ctx)
-}
-
-// change changes the progress and saves it.
-func (a *attempt) change(ctx context.Context, f func(*Progress)) error {
-	a.progress.lock()
-	defer a.progress.unlock()
-	p := a.job.Progress
-	f(&p)
-	return a.saveProgress(ctx, p)
+	a.at.Mailed, a.at.MailFailed, a.at.MailNone = first+len(rows), nil, nil
+	a.at.MailSpans = extend(a.at.MailSpans, a.job.Token, number+1)
+	return a.saveProgress(ctx, a.job.Progress)
 }
 
 func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, error) {
-	a.progress.lock()
-	token, _ := spanToken(a.job.Progress.Spans, number)
-	a.progress.unlock()
-	r, err := a.recent.open(ctx, jobBackoff, a.blobs, segmentKey(a.job, number, token))
+	r, err := a.recent.open(ctx, jobBackoff, a.blobs, a.at.segmentKey(a.job, number))
 	if err != nil {
 		return nil, err
 	}
@@ -144,90 +170,4 @@ func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, err
 		return nil
 	})
 	return rows, err
-}
-
-// welcomed reports whether the row is due a welcome email.
-func welcomed(r *RowResult) bool { return r.Status == StatusCreated && r.Email != "" }
-
-// A message is a welcome email of a row.
-type message struct {
-	row     *RowResult
-	welcome Welcome
-}
-
-// messages makes the emails that are due to the rows from that one on. rows are
-// in order and without gaps.
-func (a *attempt) messages(ctx context.Context, rows []RowResult, from int) ([]message, error) {
-	var due []*RowResult
-	for i := range rows {
-		if row := &rows[i]; row.Index >= from && welcomed(row) {
-			due = append(due, row)
-		}
-	}
-	if len(due) == 0 {
-		return nil, nil
-	}
-	in, err := a.open(ctx, due[0].Index)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	messages := make([]message, 0, len(due))
-	at := due[0].Index
-	for _, r := range due {
-		if err := in.skip(r.Index - at); err != nil {
-			return nil, fmt.Errorf("bulk: read %s: %w", a.job.Payload, err)
-		}
-		at = r.Index + 1
-		row, err := in.Next()
-		if err != nil {
-			return nil, fmt.Errorf("bulk: read %s: %w", a.job.Payload, err)
-		}
-		messages = append(messages, newMessage(a.job.ID, a.job.Tenant, r, readRow(r.Index, row)))
-	}
-	return messages, nil
-}
-
-func newMessage(run, tenant string, r *RowResult, p *plan) message {
-	return message{row: r, welcome: Welcome{
-		Key:    run + "/" + strconv.Itoa(r.Index),
-		Tenant: tenant,
-		User: User{
-			ID:           r.UserID,
-			Email:        r.Email,
-			CustomFields: Fields{}.Merge(p.CustomFields),
-			Metadata:     Fields{}.Merge(p.Metadata),
-		},
-	}}
-}
-
-func (a *attempt) sendWelcome(ctx context.Context, batch []message) {
-	sendWelcome(ctx, a.cfg, a.job.ID, batch)
-}
-
-// sendWelcome sends a batch of messages and notes the outcomes in their rows.
-func sendWelcome(ctx context.Context, cfg *Config, run string, batch []message) {
-	var (
-		welcomes []Welcome
-		sent     []*RowResult
-	)
-	for _, m := range batch {
-		m.row.WelcomeEmail = WelcomeFailed
-		// The rule for emails keeps line breaks out, but no other control
-		// characters, and no mail header should have those.
-		if !hasControl(m.row.Email) {
-			welcomes = append(welcomes, m.welcome)
-			sent = append(sent, m.row)
-		}
-	}
-	if len(welcomes) == 0 {
-		return
-	}
-	for i, err := range (guardedMailer{cfg.Mailer}).send(ctx, welcomes) {
-		if err != nil {
-			cfg.Logger.WarnContext(ctx, "welcome email failed", "import", run, "row", sent[i].Index, "error", err)
-			continue
-		}
-		sent[i].WelcomeEmail = WelcomeSent
-	}
 }

@@ -38,7 +38,7 @@ func NewWorker(cfg Config) (*Worker, error) {
 // That takes at most [Config.StopGrace]; then it stops hard, which the next worker
 // makes good. When Run returns, all its goroutines have ended.
 func (w *Worker) Run(ctx context.Context) error {
-	jobs := guardedJobs{w.cfg.Jobs}
+	jobs := w.cfg.jobs()
 	for ctx.Err() == nil {
 		changed, err := jobs.changed() // before the claim, so that no job is missed
 		if err != nil {
@@ -72,7 +72,7 @@ func (w *Worker) Run(ctx context.Context) error {
 // again.
 func (w *Worker) RunJob(ctx context.Context, id string) error {
 	asked := time.Now()
-	job, err := guardedJobs{w.cfg.Jobs}.Claim(ctx, w.claim(id))
+	job, err := w.cfg.jobs().Claim(ctx, w.claim(id))
 	if err != nil {
 		return fmt.Errorf("bulk: claim %s: %w", id, err)
 	}

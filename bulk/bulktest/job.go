@@ -246,11 +246,7 @@ func fullProgress() *bulk.Progress {
 	return &bulk.Progress{
 		Rows:       1100,
 		Summary:    bulk.Summary{Created: 1, Updated: 22, Unchanged: 333, Skipped: 44, Failed: 700},
-		Spans:      []bulk.Span{{Token: 1, Until: 1}, {Token: 1 << 40, Until: 2}},
-		Partial:    "bulktest/partial",
-		Mailed:     1000,
-		MailFailed: []int{501, 999, 3},
-		MailSpans:  []bulk.Span{{Token: 2, Until: 1}},
+		Checkpoint: `{"opaque": "text, \"quoted\", <é> 🙂"}` + "\n",
 	}
 }
 

@@ -18,7 +18,7 @@ var jobArgumentCases = []jobCase{{
 		if diff := cmp.Diff(fullProgress(), change.Progress); diff != "" {
 			t.Errorf("Save modified the progress that it was given (-before +after):\n%s", diff)
 		}
-		overwrite(change.Progress)
+		*change.Progress = bulk.Progress{Rows: -1}
 		t.same(saved, t.get(job.ID), "the job changed with what Save was given")
 
 		failure := &bulk.JobError{Code: "code", Message: "message"}
@@ -49,7 +49,6 @@ var jobArgumentCases = []jobCase{{
 		results = append(results, t.walk(bulk.JobFilter{Tenant: t.tenant, Limit: 1}, nil)...)
 		want := t.get(job.ID)
 		for _, result := range results {
-			overwrite(&result.Progress)
 			if result.Error != nil {
 				result.Error.Code = "overwritten"
 			}
@@ -87,16 +86,3 @@ var jobArgumentCases = []jobCase{{
 		}
 	},
 }}
-
-// overwrite changes what a checkpoint refers to.
-func overwrite(p *bulk.Progress) {
-	for i := range p.Spans {
-		p.Spans[i] = bulk.Span{Token: -1, Until: -1}
-	}
-	for i := range p.MailSpans {
-		p.MailSpans[i] = bulk.Span{Token: -1, Until: -1}
-	}
-	for i := range p.MailFailed {
-		p.MailFailed[i] = -1
-	}
-}

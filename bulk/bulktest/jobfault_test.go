@@ -54,7 +54,7 @@ var jobFaults = []fault{
 	{"heartbeat does not renew", "Save/HeartbeatKeepsTheLease"},
 	{"heartbeat drops the checkpoint", "Save/Checkpoint"},
 	{"checkpoint loses a field", "Save/Checkpoint"},
-	{"checkpoint merges spans", "Save/Checkpoint"},
+	{"checkpoint is added to the one before", "Save/Checkpoint"},
 	{"release makes the job pending", "Save/Release"},
 	{"end keeps the lease", "Save/End"},
 	{"end drops the error", "Save/End"},
@@ -396,16 +396,12 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 	now := stamp()
 	next.UpdatedAt = now
 	if change.Progress != nil {
-		if !q.has("arguments are kept") {
-			next.Progress = deepCopy(bulk.Job{Progress: *change.Progress}).Progress
-		} else {
-			next.Progress = *change.Progress
-		}
+		next.Progress = *change.Progress
 		switch q.fault {
 		case "checkpoint loses a field":
-			next.Progress.MailFailed = nil
-		case "checkpoint merges spans":
-			next.Progress.Spans = slices.Concat(job.Progress.Spans, next.Progress.Spans)
+			next.Progress.Checkpoint = ""
+		case "checkpoint is added to the one before":
+			next.Progress.Checkpoint = job.Progress.Checkpoint + next.Progress.Checkpoint
 		}
 		if !q.has("attempts are not reset") {
 			next.Attempts = 0
@@ -418,7 +414,10 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 	}
 	next.LeaseUntil, next.NotBefore = time.Time{}, time.Time{}
 	if change.End != "" || q.has("results are set without end") {
-		next.Results, next.Error = change.Results, deepCopy(bulk.Job{Error: change.Error}).Error
+		next.Results, next.Error = change.Results, change.Error
+		if !q.has("arguments are kept") {
+			next.Error = deepCopy(bulk.Job{Error: change.Error}).Error
+		}
 	}
 	if change.RetryAfter > 0 && (change.Lease == 0 && change.End == "" || q.has("RetryAfter counts with a lease")) {
 		next.NotBefore = now.Add(change.RetryAfter)

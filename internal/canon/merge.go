@@ -37,6 +37,22 @@ func Diff(dst, base, patch []byte) []byte {
 	return append(dst, '}')
 }
 
+// Changes appends the patch that makes to of from: the members that differ, and a
+// null for each that to lacks.
+func Changes(dst, from, to []byte) []byte {
+	dst = append(dst, '{')
+	empty := true
+	join(from, to, func(name, old, new []byte) {
+		switch {
+		case new == nil:
+			dst = appendMember(dst, name, []byte("null"), &empty)
+		case !bytes.Equal(old, new):
+			dst = appendMember(dst, name, new, &empty)
+		}
+	})
+	return append(dst, '}')
+}
+
 func appendMember(dst, name, value []byte, empty *bool) []byte {
 	if !*empty {
 		dst = append(dst, ',')

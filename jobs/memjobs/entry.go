@@ -33,16 +33,8 @@ func (e *entry) ready() bool { return e.claims == &e.tenant.ready }
 
 // copyJob copies what a job refers to.
 func copyJob(job bulk.Job) bulk.Job {
-	job.Progress = copyProgress(job.Progress)
 	job.Error = clone(job.Error)
 	return job
-}
-
-func copyProgress(p bulk.Progress) bulk.Progress {
-	p.Spans = slices.Clone(p.Spans)
-	p.MailFailed = slices.Clone(p.MailFailed)
-	p.MailSpans = slices.Clone(p.MailSpans)
-	return p
 }
 
 func clone[T any](p *T) *T {

@@ -128,7 +128,7 @@ func checkModel(t *rapid.T) {
 			job := draw(t)
 			token := job.Token - int64(rapid.IntRange(0, 1).Draw(t, "late"))
 			change := rapid.SampledFrom([]bulk.JobChange{
-				{Lease: lease}, {Lease: long, Progress: &bulk.Progress{Rows: 5, MailFailed: []int{1}}},
+				{Lease: lease}, {Lease: long, Progress: &bulk.Progress{Rows: 5, Checkpoint: "1"}},
 				{}, {RetryAfter: briefly}, {End: bulk.JobCompleted, Results: "results"},
 				{End: bulk.JobFailed, Error: &bulk.JobError{Code: "code"}},
 			}).Draw(t, "change")

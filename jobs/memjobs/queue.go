@@ -186,7 +186,7 @@ func (q *Queue) save(ctx context.Context, id string, token int64, change bulk.Jo
 	}
 	q.change(e, now, func(job *bulk.Job, stamp time.Time) {
 		if change.Progress != nil {
-			job.Progress = copyProgress(*change.Progress)
+			job.Progress = *change.Progress
 			job.Attempts = 0
 		}
 		job.LeaseUntil, job.NotBefore = time.Time{}, time.Time{}

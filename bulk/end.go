@@ -1,0 +1,131 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// end ends the job: every write that was sent has its result by then, or is known
+// to be unknown, and the results file is there.
+func (a *attempt) end(ctx context.Context, status JobStatus) error {
+	a.engine.halt()
+	a.engine.settleLast(ctx)
+	a.reportInherited(ctx)
+	if status == JobCancelled && a.mails() {
+		err := a.closeBooks(ctx)
+		if err == nil {
+			err = a.mail(ctx)
+		}
+		if err != nil {
+			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
+		}
+	}
+	rest := a.ledger.rest()
+	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, &a.at, status, rest, &a.recent)
+	if err != nil {
+		if status != JobFailed || Retryable(err) {
+			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
+		}
+		// The blob store is at fault for good, so there can be no file.
+		a.cfg.Logger.ErrorContext(ctx, "no results file", "job", a.job.ID, "error", err)
+		key = ""
+	}
+	p := a.job.Progress
+	p.Summary = summary
+	p.Summary.NotProcessed = 0
+	if status == JobCompleted {
+		p.Rows = a.job.TotalRecords
+	}
+	err = jobBackoff.retry(ctx, func() error {
+		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: a.failure})
+	})
+	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, status) {
+		err = nil // by our own call, whose answer was lost
+	}
+	if err != nil {
+		return fmt.Errorf("bulk: end %s: %w", a.job.ID, err)
+	}
+	a.tidy(ctx)
+	return nil
+}
+
+// ended reports whether this claim has ended the job.
+func (a *attempt) ended(ctx context.Context, status JobStatus) bool {
+	job, err := a.lease.jobs.Get(ctx, a.job.ID)
+	return err == nil && job.Token == a.job.Token && job.Status == status
+}
+
+// reportInherited reports the results that were come to by the journal alone and
+// whose rows were not read.
+func (a *attempt) reportInherited(ctx context.Context) {
+	var rows *payloadRows
+	for _, index := range slices.Sorted(maps.Keys(a.engine.inherited)) {
+		if index < a.job.Progress.Rows || a.ledger.reported(index) {
+			continue
+		}
+		if rows == nil {
+			rows = newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
+			defer rows.close()
+		}
+		p, err := rows.plan(index)
+		if err != nil {
+			p = &plan{index: index}
+		}
+		old := a.engine.inherited[index]
+		a.engine.report(p, old.entryRow, old.userID)
+	}
+}
+
+// closeBooks makes the results of all rows durable. Rows without one are not
+// processed any more.
+func (a *attempt) closeBooks(ctx context.Context) error {
+	rest := a.ledger.rest()
+	rows := newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
+	defer rows.close()
+	for a.job.Progress.Rows < a.job.TotalRecords {
+		first := a.job.Progress.Rows
+		s := rest[first/a.job.SegmentRows]
+		if s == nil {
+			s = &segment{first: first, rows: make([]RowResult, min(a.job.SegmentRows, a.job.TotalRecords-first))}
+		}
+		for i := range s.rows {
+			if s.rows[i].Status == "" {
+				r, err := rows.unreached(first + i)
+				if err != nil {
+					return err
+				}
+				s.rows[i] = r
+			}
+		}
+		if err := a.checkpoint(ctx, []*segment{s}, first+len(s.rows)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tidy removes the journal and the segments of a job that has ended, as far as that
+// goes. What is left expires.
+func (a *attempt) tidy(ctx context.Context) {
+	keys := a.journal.keys()
+	for n := range a.segments(a.job.Progress.Rows) {
+		token, _ := spanToken(a.at.Spans, n)
+		keys = append(keys, segmentKey(a.job, n, token))
+		if token, ok := spanToken(a.at.MailSpans, n); ok {
+			keys = append(keys, mailedKey(a.job, n, token))
+		}
+	}
+	var group errgroup.Group
+	group.SetLimit(max(8, a.cfg.Parallel))
+	for _, key := range keys {
+		group.Go(func() error { return a.blobs.Delete(ctx, key) })
+	}
+	if err := group.Wait(); err != nil {
+		a.cfg.Logger.WarnContext(ctx, "blobs not removed", "job", a.job.ID, "error", err)
+	}
+}

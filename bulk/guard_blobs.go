@@ -1,0 +1,149 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// guardedBlobs is a [BlobStore] behind a guard. Puts and reads may take long as a
+// whole, so it is their silence that is bounded.
+type guardedBlobs struct {
+	BlobStore
+	guard
+}
+
+func (b guardedBlobs) Put(ctx context.Context, key string, r io.Reader, info BlobInfo) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	in := &putReader{in: r, timeout: b.timeout, silence: time.AfterFunc(b.timeout, func() { cancel(errSilent) })}
+	defer in.close()
+	_, err := await(ctx, b.guard, "BlobStore.Put", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, b.BlobStore.Put(ctx, key, in, info)
+	})
+	return silenced(ctx, err)
+}
+
+// silenced makes an error that is due to the guard's own cancellation one that may
+// be tried again.
+func silenced(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && context.Cause(ctx) == errSilent {
+		return errSilent
+	}
+	return err
+}
+
+// A putReader is what a put reads. The time that the reader behind it takes is not
+// the store's.
+type putReader struct {
+	timeout time.Duration
+	silence *time.Timer
+
+	mu sync.Mutex
+	in io.Reader // nil once the put is over
+}
+
+func (r *putReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.in == nil {
+		return 0, errPutOver
+	}
+	r.silence.Stop()
+	defer r.silence.Reset(r.timeout)
+	return r.in.Read(p)
+}
+
+var errPutOver = errors.New("bulk: the put is over")
+
+func (r *putReader) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.in = nil
+	r.silence.Stop()
+}
+
+func (b guardedBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	silence := time.AfterFunc(b.timeout, func() { cancel(errSilent) })
+	r, err := await(ctx, b.guard, "BlobStore.Get", func(ctx context.Context) (io.ReadCloser, error) {
+		return b.BlobStore.Get(ctx, key)
+	})
+	silence.Stop()
+	if err != nil {
+		cancel(nil)
+		return nil, silenced(ctx, err)
+	}
+	return &blobReader{ctx: ctx, cancel: cancel, guard: b.guard, silence: silence, in: r, buf: make([]byte, readChunk)}, nil
+}
+
+// readChunk is how much of a blob is read at a time.
+const readChunk = 32 << 10
+
+// A blobReader reads a blob.
+type blobReader struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	guard   guard
+	silence *time.Timer
+	in      io.ReadCloser
+	buf     []byte // and not the caller's, into which a read that was given up might still write
+	unread  []byte
+	err     error
+}
+
+func (r *blobReader) Read(p []byte) (int, error) {
+	if len(r.unread) == 0 && r.err == nil {
+		r.silence.Reset(r.guard.timeout)
+		n, err := await(r.ctx, r.guard, "reading a blob", func(context.Context) (int, error) { return r.in.Read(r.buf) })
+		r.silence.Stop()
+		r.unread, r.err = r.buf[:n], silenced(r.ctx, err)
+	}
+	if len(r.unread) == 0 && r.err != nil {
+		return 0, r.err
+	}
+	n := copy(p, r.unread)
+	r.unread = r.unread[n:]
+	return n, nil
+}
+
+func (r *blobReader) Close() error {
+	defer r.cancel(nil)
+	return r.guard.do(r.ctx, "closing a blob", func(context.Context) error { return r.in.Close() })
+}
+
+func (b guardedBlobs) Delete(ctx context.Context, key string) error {
+	return b.do(ctx, "BlobStore.Delete", func(ctx context.Context) error { return b.BlobStore.Delete(ctx, key) })
+}
+
+// open opens a blob, with retries.
+func (b guardedBlobs) open(ctx context.Context, patience backoff, key string) (r io.ReadCloser, err error) {
+	err = patience.retry(ctx, func() error {
+		r, err = b.Get(ctx, key)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bulk: get %s: %w", key, err)
+	}
+	return r, nil
+}
+
+// sign signs a URL if the store can; it returns "" if it cannot.
+func (b guardedBlobs) sign(ctx context.Context, key string, opts SignOptions) (url string, expires time.Time, err error) {
+	signer, ok := b.BlobStore.(URLSigner)
+	if !ok {
+		return "", time.Time{}, nil
+	}
+	type link struct {
+		url     string
+		expires time.Time
+	}
+	l, err := call(ctx, b.guard, "URLSigner.SignURL", func(ctx context.Context) (l link, err error) {
+		l.url, l.expires, err = signer.SignURL(ctx, key, opts)
+		return l, err
+	})
+	return l.url, l.expires, err
+}

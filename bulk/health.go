@@ -1,0 +1,35 @@
+package bulk
+
+import "sync"
+
+// A health tells a store that is down from one that is at odds with some rows. Rows
+// that the store refuses for good say nothing against it.
+type health struct {
+	mu       sync.Mutex
+	answered bool // it has answered for a row
+	unmet    int  // rows that it failed since then
+}
+
+// met says that the store answered for a row.
+func (h *health) met() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answered, h.unmet = true, 0
+}
+
+// failed says that the store failed some rows in spite of all retries, and reports
+// whether it is down: it failed the rows of a batch or more one after the other, or
+// every row that it was asked about.
+func (h *health) failed(rows int) (down bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unmet += rows
+	return h.unmet >= MaxBatch || h.unmet > 0 && !h.answered
+}
+
+// silent reports whether the store failed all rows that it was asked about.
+func (h *health) silent() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.unmet > 0 && !h.answered
+}

@@ -1,0 +1,78 @@
+package bulk
+
+import (
+	"cmp"
+	"context"
+	"slices"
+)
+
+// inherit takes over what the journal says: the results of rows, and the writes
+// that may have been sent.
+func (e *engine) inherit(h *inheritance) {
+	for _, old := range h.entries {
+		switch {
+		case old.replaced:
+		case old.done:
+			for _, row := range old.Rows {
+				e.inherited[row.Index] = inheritedRow{row, old.UserID}
+			}
+			e.health.met()
+		default:
+			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true})
+		}
+	}
+}
+
+// track notes that a write of the item was sent.
+func (e *engine) track(it *item) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.sent[it] {
+		e.sent[it] = true
+		e.tracked++
+		it.number = e.tracked
+	}
+}
+
+// untrack notes that the fate of the item's write is known.
+func (e *engine) untrack(it *item) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sent, it)
+}
+
+// unsettled returns the items whose writes were sent and whose fate is not known,
+// in the order in which they were sent.
+func (e *engine) unsettled() []*item {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	items := make([]*item, 0, len(e.sent))
+	for it := range e.sent {
+		items = append(items, it)
+	}
+	slices.SortFunc(items, func(a, b *item) int { return cmp.Compare(a.number, b.number) })
+	return items
+}
+
+// settleSent settles the writes whose fate is not known, one batch after the other
+// in their order. Nothing new is decided before that: it could be upon a write that
+// is still to come.
+func (e *engine) settleSent(ctx context.Context) error {
+	for items := range slices.Chunk(e.unsettled(), MaxBatch) {
+		if _, err := e.settle(ctx, slices.Clone(items)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleLast is settleSent for an import that is about to end: what cannot be found
+// out within seconds remains unknown.
+func (e *engine) settleLast(ctx context.Context) {
+	err := e.settleSent(ctx)
+	s := &settlement{engine: e}
+	for _, it := range e.unsettled() {
+		it.err = err
+		s.finishUnknown(it)
+	}
+}

@@ -1,0 +1,510 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// An item is a row under way, or an entry that is inherited from an earlier claim
+// of the import and not settled yet, which has no row.
+type item struct {
+	plan  plan
+	group *group
+	solo  group // the group that it begins, if nothing connects it to another
+
+	found Found
+	alone bool    // it is decided without the rows behind it
+	write Write   // of entry
+	entry *entry  // the write that was decided, nil if there is none yet
+	rows  []*item // the rows of entry, this one first; none if it is inherited
+
+	sent     bool  // a call for the write was made
+	number   int   // its place among the writes that were sent
+	look     bool  // it must be looked up, and its entry judged, before anything else
+	open     bool  // the last call may have had its effect, unless its entry is judged
+	doubt    bool  // a call may still have its effect later
+	err      error // what came of the last try
+	failures int   // outcomes that were failures of the store
+	losses   int   // outcomes that were conflicts
+}
+
+// ref names what has to be looked up: the user of the entry, by its id, and what a
+// new decision on the row needs.
+func (it *item) ref() Ref {
+	r := Ref{ID: it.plan.ID, Email: it.plan.Email}
+	if it.entry != nil && it.entry.UserID != "" {
+		r.ID = it.entry.UserID
+	}
+	return r
+}
+
+// A settlement takes items of a batch to their results.
+type settlement struct {
+	*engine
+	next []*item // rows whose turn has come meanwhile
+}
+
+// settle takes items that were looked up to their results: it decides, writes down
+// and commits; a write that lost against another, or that may have been done or
+// not, is looked up, judged and tried again. It returns the rows whose turn came by
+// that.
+//
+// Once the import is halted, rows whose writes were not sent are dropped.
+func (e *engine) settle(ctx context.Context, items []*item) (next []*item, err error) {
+	s := &settlement{engine: e}
+	for {
+		if items, err = s.examine(ctx, items); err != nil {
+			return nil, err
+		}
+		writing, held := s.decide(items)
+		if items, err = s.commit(ctx, writing); err != nil {
+			return nil, err
+		}
+		if items = append(items, held...); len(items) == 0 {
+			return s.next, nil
+		}
+		if err := s.pause(ctx, items); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// examine looks up the items that need it and judges their entries. It returns
+// those that go on.
+func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error) {
+	var look []*item
+	for _, it := range items {
+		if it.look {
+			look = append(look, it)
+		}
+	}
+	if len(look) > 0 {
+		if err := s.lookup(ctx, look); err != nil {
+			return nil, err
+		}
+	}
+	rest := items[:0]
+	var hopeless []*item
+	for _, it := range items {
+		switch v := s.judge(it); {
+		case v == applied:
+			s.finish(it)
+		case v == unknown:
+			s.finishUnknown(it)
+		case v == dead && it.rows == nil && it.entry != nil:
+			s.untrack(it) // inherited: its rows go the normal way
+		case v == dead && it.losses >= conflictBackoff.attempts:
+			rest = append(rest, s.fail(it)...)
+		case v == dead:
+			s.afresh(it)
+			rest = append(rest, it)
+		case s.isHopeless(it):
+			hopeless = append(hopeless, it)
+		default:
+			rest = append(rest, it)
+		}
+	}
+	again, err := s.giveUp(ctx, hopeless)
+	return append(rest, again...), err
+}
+
+// judge tells what became of an item's entry, as far as that is asked. What has no
+// entry, or was not found out, is live.
+func (s *settlement) judge(it *item) verdict {
+	if it.found.Err != nil {
+		if it.failures++; it.err == nil || it.entry == nil {
+			it.err = it.found.Err
+		}
+		it.look = true
+		return live
+	}
+	if !it.look {
+		return live
+	}
+	it.look = false
+	if it.entry == nil {
+		return live
+	}
+	it.open = false
+	v := it.entry.judge(it.found.ByID)
+	if v == live && errors.Is(it.err, ErrEmailTaken) && !it.doubt {
+		return dead // refused, and no other call is under way
+	}
+	return v
+}
+
+// isHopeless reports whether an item whose entry was not done is to be given up.
+func (s *settlement) isHopeless(it *item) bool {
+	switch {
+	case it.failures >= s.attempts():
+		return true
+	case it.err == nil:
+		return false
+	case errors.Is(it.err, ErrConflict):
+		return it.losses >= conflictBackoff.attempts
+	case errors.Is(it.err, ErrEmailTaken):
+		return it.entry != nil // and in doubt
+	default:
+		return !Retryable(it.err) && !underWay(it.err)
+	}
+}
+
+// attempts is how often an item is tried.
+func (e *engine) attempts() int {
+	if e.isHalted() {
+		return syncBackoff.attempts
+	}
+	return e.backoff.attempts
+}
+
+// giveUp ends items that could not be written. Where a call may still have its
+// effect an update is made impossible first; a create cannot be, and nobody can
+// tell what becomes of it. It returns the items that go on after all.
+func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, err error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	unmet := 0
+	for _, it := range items {
+		if Retryable(it.err) && (it.sent || !s.isHalted()) {
+			unmet++
+		}
+	}
+	if s.health.failed(unmet) && s.patient && !s.isHalted() {
+		return nil, fmt.Errorf("%w: %w", errOutage, items[0].err)
+	}
+	for _, it := range items {
+		switch {
+		case !it.sent && s.isHalted():
+			// It ends without a result.
+		case !it.open && !it.doubt:
+			again = append(again, s.fail(it)...)
+		case it.open || it.look || it.entry.Create != nil:
+			s.finishUnknown(it)
+		default:
+			fenced, err := s.fence(ctx, it)
+			switch {
+			case err != nil:
+				return nil, err
+			case !fenced:
+				s.finishUnknown(it)
+			case it.rows == nil:
+				s.untrack(it)
+			case errors.Is(it.err, ErrEmailTaken):
+				it.look = true
+				s.afresh(it)
+				again = append(again, it)
+			default:
+				again = append(again, s.fail(it)...)
+			}
+		}
+	}
+	return again, nil
+}
+
+// fence makes the write of an entry impossible whose base is still there: it writes
+// the mark alone. It reports whether that was done.
+func (s *settlement) fence(ctx context.Context, it *item) (bool, error) {
+	user := it.found.ByID
+	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
+	outcomes, err := s.send(ctx, []Write{w})
+	if err != nil {
+		return false, err
+	}
+	return outcomes[0] == nil, nil
+}
+
+// afresh makes an item whose entry cannot be applied any more ready for a new
+// decision. The rows behind it wait again.
+func (s *settlement) afresh(it *item) {
+	s.untrack(it)
+	if len(it.rows) > 0 {
+		s.order.unfollow(it, it.rows[1:])
+	}
+	it.entry, it.rows, it.sent, it.doubt = nil, nil, false, false
+}
+
+// fail ends a row that could not be written. A write for several rows may have been
+// refused because of one of them alone, so its first row is tried alone: that is
+// the item returned.
+func (s *settlement) fail(it *item) []*item {
+	several := len(it.rows) > 1
+	s.afresh(it)
+	if several && !Retryable(it.err) && !it.alone {
+		it.alone, it.look, it.err = true, true, nil
+		return []*item{it}
+	}
+	if !errors.Is(it.err, ErrUserTooLarge) {
+		s.log.Warn("row could not be written", "import", s.run, "row", it.plan.index, "error", it.err)
+	}
+	if !Retryable(it.err) {
+		s.health.met()
+	}
+	s.final(it, failed(&it.plan, it.err))
+	s.release(it)
+	return nil
+}
+
+// decide decides the items that have no entry. It returns those that are to be
+// committed, and those that have to wait: they are not looked up yet, or by now
+// mean the same user as another one, which takes a change by another program.
+func (s *settlement) decide(items []*item) (writing, held []*item) {
+	for _, it := range items {
+		switch {
+		case !it.sent && s.isHalted():
+			continue // it ends without a result
+		case it.look:
+			held = append(held, it)
+			continue
+		case it.entry != nil:
+		case s.order.tainted(it):
+			s.final(it, failed(&it.plan, errTainted))
+			s.release(it)
+			continue
+		default:
+			if it = s.decideRows(it); it == nil {
+				continue
+			}
+		}
+		it.write = it.entry.write(it.found.ByID)
+		if clashes(writing, &it.write) {
+			if !it.sent {
+				s.afresh(it)
+			}
+			it.look = true
+			held = append(held, it)
+			continue
+		}
+		writing = append(writing, it)
+	}
+	return writing, held
+}
+
+// errTainted fails a row without a try: nobody can tell what became of a row before
+// it.
+var errTainted = errors.New("bulk: the outcome of an earlier row of the same user is unknown")
+
+// decideRows decides an item and the rows behind it that concern the same user
+// alone, each upon what the one before it comes to. Those before the first write
+// end at once; the others share it. It returns the item that leads the write, nil
+// if there is none.
+func (s *settlement) decideRows(it *item) *item {
+	var (
+		lead *item
+		base *Stored
+		user *Stored // as it is after the rows so far; nil for none
+		last *Write
+	)
+	shares := func(p *plan) bool { return p.concernsOnly(user) }
+	for row := it; row != nil; row = s.order.follow(it, shares) {
+		if row != it {
+			row.found = foundAs(&row.plan, user)
+		}
+		d := decide(&row.plan, row.found, s.opts, generatedID(&row.plan, s.run))
+		if s.opts.DryRun && imagined(row.found, d) {
+			d.userID = ""
+		}
+		user = d.user
+		if lead == nil && d.write == nil {
+			s.final(row, d)
+			s.health.met()
+		} else {
+			if lead == nil {
+				lead, base = row, d.write.Base
+				lead.entry = &entry{UserID: d.userID, Nonce: newNonce()}
+			}
+			lead.rows = append(lead.rows, row)
+			lead.entry.Rows = append(lead.entry.Rows, entryRow{row.plan.index, d.status, d.errors})
+			if d.write != nil {
+				last = d.write
+			}
+		}
+		if it.alone {
+			break
+		}
+	}
+	if lead == nil {
+		s.release(it)
+		return nil
+	}
+	lead.group = it.group
+	lead.found = Found{ByID: base}
+	lead.entry.aim(base, last, len(lead.rows) > 1)
+	return lead
+}
+
+// final ends a row without a write.
+func (s *settlement) final(it *item, d decision) {
+	e := &entry{Rows: []entryRow{{it.plan.index, d.status, d.errors}}, UserID: d.userID}
+	s.journal.note(e)
+	s.report(&it.plan, e.Rows[0], e.UserID)
+}
+
+// finish ends the rows of an entry that is applied.
+func (s *settlement) finish(it *item) {
+	s.health.met()
+	s.journal.confirm(it.entry.Rows[0].Index)
+	s.end(it, it.entry.Rows)
+}
+
+// finishUnknown ends the rows of an entry of which nobody can tell whether it was
+// applied.
+func (s *settlement) finishUnknown(it *item) {
+	e := it.entry
+	s.log.Warn("outcome of a write is unknown", "import", s.run, "row", e.Rows[0].Index, "rows", len(e.Rows), "error", it.err)
+	s.health.met()
+	rows := slices.Clone(e.Rows)
+	for i := range rows {
+		rows[i].Status, rows[i].Errors = StatusFailed, []RowError{outcomeUnknown()}
+	}
+	email := e.Patch.Email
+	if e.Create != nil {
+		email = e.Create.Email
+	}
+	s.order.taint(e.UserID, email)
+	s.end(it, rows)
+}
+
+// end ends the rows of an entry with these results.
+func (s *settlement) end(it *item, rows []entryRow) {
+	s.untrack(it)
+	if it.rows == nil {
+		for _, row := range rows {
+			s.inherited[row.Index] = inheritedRow{row, it.entry.UserID}
+		}
+		return
+	}
+	for i, row := range it.rows {
+		s.report(&row.plan, rows[i], it.entry.UserID)
+	}
+	s.release(it)
+}
+
+// release lets the next row of the item's group run.
+func (s *settlement) release(it *item) {
+	if next := s.order.done(it); next != nil {
+		s.next = append(s.next, next)
+	}
+}
+
+// commit makes new entries durable and sends the writes. It returns the items that
+// go on.
+func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, error) {
+	var entries []*entry
+	for _, it := range writing {
+		if !it.sent {
+			entries = append(entries, it.entry)
+		}
+	}
+	if err := s.journal.add(ctx, entries); err != nil {
+		return nil, err
+	}
+	if s.isHalted() {
+		writing = slices.DeleteFunc(writing, func(it *item) bool { return !it.sent })
+	}
+	if len(writing) == 0 {
+		return nil, nil
+	}
+	writes := make([]Write, len(writing))
+	for i, it := range writing {
+		writes[i] = it.write
+		it.sent, it.look = true, true
+		s.track(it)
+	}
+	outcomes, err := s.send(ctx, writes)
+	if err != nil {
+		for _, it := range writing {
+			it.err, it.open, it.doubt = err, true, true
+		}
+		return nil, err
+	}
+	return s.outcomes(ctx, writing, outcomes)
+}
+
+// send commits writes.
+func (e *engine) send(ctx context.Context, writes []Write) (outcomes []error, err error) {
+	err = e.limit(ctx, func() (err error) {
+		outcomes, err = e.store.commit(ctx, e.tenant, writes)
+		return err
+	})
+	return outcomes, err
+}
+
+// outcomes ends the items whose outcome is final and returns the others.
+func (s *settlement) outcomes(ctx context.Context, writing []*item, outcomes []error) ([]*item, error) {
+	var rest []*item
+	for i, it := range writing {
+		it.err, it.look = outcomes[i], true
+		switch {
+		case it.err == nil:
+			s.finish(it)
+			continue
+		case errors.Is(it.err, ErrConflict), errors.Is(it.err, ErrEmailTaken):
+			it.losses++
+		case !Retryable(it.err) && !underWay(it.err):
+			if !it.doubt {
+				rest = append(rest, s.fail(it)...)
+				continue
+			}
+		default:
+			it.failures++
+			it.open, it.doubt = true, it.doubt || underWay(it.err)
+		}
+		rest = append(rest, it)
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return rest, nil
+}
+
+// pause waits before the next round: as long as the item with the most failures
+// needs.
+func (s *settlement) pause(ctx context.Context, items []*item) error {
+	failures, losses := 0, 0
+	for _, it := range items {
+		failures = max(failures, it.failures)
+		losses = max(losses, it.losses)
+	}
+	patience, stop := s.backoff, s.halted
+	if s.isHalted() {
+		patience, stop = syncBackoff, nil
+	}
+	switch {
+	case failures > 0:
+		patience.wait(ctx, stop, failures)
+	case losses > 1: // the first loss is made good at once
+		conflictBackoff.wait(ctx, stop, losses)
+	}
+	return context.Cause(ctx)
+}
+
+// clashes reports whether a write means the same user or email as that of another
+// item.
+func clashes(writing []*item, w *Write) bool {
+	for _, it := range writing {
+		other := &it.write
+		if other.User.ID == w.User.ID {
+			return true
+		}
+		for _, a := range other.emails() {
+			for _, b := range w.emails() {
+				if a != "" && a == b {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// emails returns the keys of the emails that a write takes or frees, "" for none.
+func (w *Write) emails() [2]string {
+	keys := [2]string{EmailKey(w.User.Email)}
+	if w.Base != nil {
+		keys[1] = EmailKey(w.Base.Email)
+	}
+	return keys
+}
