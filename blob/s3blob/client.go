@@ -30,10 +30,11 @@ var (
 )
 
 // NewClient returns a client for bulk work: one that keeps as many connections as
-// there are parallel calls, and whose retries are not rationed. For an endpoint
-// that is not AWS's own it names the bucket in the path, and sends and checks
-// checksums only where S3 requires them, because other servers refuse some.
-// options are applied last.
+// there are parallel calls, whose retries are not rationed, and that keeps the
+// connection open until the answer has been read, which the SDK alone sometimes
+// does not. For an endpoint that is not AWS's own it names the bucket in the path,
+// and sends and checks checksums only where S3 requires them, because other servers
+// refuse some. options are applied last.
 func NewClient(cfg aws.Config, options ...func(*s3.Options)) *s3.Client {
 	options = append([]func(*s3.Options){forEndpoint}, options...)
 	return s3.NewFromConfig(awsconf.Tune(cfg, awsconf.RetryAll), options...)

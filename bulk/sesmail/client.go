@@ -5,6 +5,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+
+	"github.com/bulkops/bulkops/internal/awsconf"
 )
 
 // A Client is what a [Mailer] calls of *[sesv2.Client]. The client's HTTP client is
@@ -15,5 +17,9 @@ type Client interface {
 
 var _ Client = (*sesv2.Client)(nil)
 
-// withoutRetries leaves it to the mailer to send a call again.
-func withoutRetries(o *sesv2.Options) { o.Retryer = aws.NopRetryer{} }
+// once makes one attempt of a call, and leaves it to the mailer to send it again.
+// No answer is lost on this side: its emails would count as failed.
+func once(o *sesv2.Options) {
+	o.Retryer = aws.NopRetryer{}
+	o.APIOptions = append(o.APIOptions, awsconf.KeepAnswer)
+}

@@ -114,7 +114,7 @@ func (m *Mailer) send(ctx context.Context, entries []types.BulkEmailEntry, batch
 	for _, i := range batch {
 		input.BulkEmailEntries = append(input.BulkEmailEntries, entries[i])
 	}
-	out, err := m.client.SendBulkEmail(ctx, input, withoutRetries)
+	out, err := m.client.SendBulkEmail(ctx, input, once)
 	if err != nil {
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", ctx.Err(), err)

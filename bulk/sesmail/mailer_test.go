@@ -62,6 +62,7 @@ type ses struct {
 	mu    sync.Mutex
 	calls []request
 	times []time.Time
+	last  io.Reader // the body of the latest call
 }
 
 // A failure is an error of a whole call: an answer, or an error of the connection.
@@ -89,6 +90,7 @@ func (s *ses) Do(httpRequest *http.Request) (*http.Response, error) {
 	call := len(s.calls)
 	s.calls = append(s.calls, r)
 	s.times = append(s.times, time.Now())
+	s.last = httpRequest.Body
 	s.mu.Unlock()
 
 	var statuses []string
@@ -446,6 +448,18 @@ func TestClientRetriesAreOff(t *testing.T) {
 	}
 	if err := mailer.SendWelcome(t.Context(), messages(1))[0]; err == nil || len(s.calls) != 1 {
 		t.Errorf("%d calls, error %v", len(s.calls), err)
+	}
+}
+
+// A body that fails after it was closed would make net/http close the connection of
+// an answer that is being read, and emails that were sent count as failed.
+func TestBodyThatWasClosedHasEnded(t *testing.T) {
+	var s ses
+	if err := s.mailer(t, sesmail.Options{}).SendWelcome(t.Context(), messages(1))[0]; err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, s.last); n != 0 || err != nil {
+		t.Errorf("a copy of the closed body returned %d, %v", n, err)
 	}
 }
 

@@ -5,6 +5,7 @@ package awsconf
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,12 +51,13 @@ func pause(attempt int, _ error) (time.Duration, error) {
 	return rand.N(bound), nil
 }
 
-// Tune returns cfg with an HTTP client that keeps enough connections, and with
-// the retryer given. An HTTP client that is not the SDK's own kind is the
-// caller's choice and stays as it is.
+// Tune returns cfg with an HTTP client that keeps enough connections, with the
+// retryer given, and with [KeepAnswer]. An HTTP client that is not the SDK's own
+// kind is the caller's choice and stays as it is.
 func Tune(cfg aws.Config, retryer func() aws.Retryer) aws.Config {
 	tuned := cfg.Copy()
 	tuned.Retryer = retryer
+	tuned.APIOptions = append(slices.Clip(tuned.APIOptions), KeepAnswer)
 	switch client := cfg.HTTPClient.(type) {
 	case nil:
 		tuned.HTTPClient = keepConnections(awshttp.NewBuildableClient())

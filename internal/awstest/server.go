@@ -17,6 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/bulkops/bulkops/internal/awsconf"
 )
 
 // The environment variables that name the servers.
@@ -99,6 +102,8 @@ func (s Server) Config(transport http.RoundTripper) aws.Config {
 		BaseEndpoint: aws.String(s.Endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
 		HTTPClient:   &http.Client{Transport: transport},
+		// Clients that repeat nothing would see answers break off otherwise.
+		APIOptions: []func(*middleware.Stack) error{awsconf.KeepAnswer},
 	}
 }
 

@@ -1,9 +1,13 @@
 package awstest_test
 
 import (
+	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/bulkops/bulkops/internal/awstest"
 )
@@ -46,5 +50,21 @@ func TestMissingServerSkipsOrFails(t *testing.T) {
 					awstest.EnvRequire, require, variable, tb.ended, tb.reason)
 			}
 		}
+	}
+}
+
+// TestBodyThatWasClosedHasEnded: net/http gives up the connection of a request whose
+// body fails after the SDK closed it, and with it the rest of the answer.
+func TestBodyThatWasClosedHasEnded(t *testing.T) {
+	var body io.Reader
+	client := awstest.Server{Endpoint: "http://localhost", AccessKey: "a", SecretKey: "s"}.DynamoDB(roundTripper(func(r *http.Request) (*http.Response, error) {
+		body = r.Body
+		return answers(r)
+	}))
+	if _, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, body); n != 0 || err != nil {
+		t.Errorf("a copy of the closed body returned %d, %v", n, err)
 	}
 }

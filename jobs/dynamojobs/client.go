@@ -22,7 +22,9 @@ type Client interface {
 var _ Client = (*dynamodb.Client)(nil)
 
 // NewClient returns a client that suits a [Queue]: its retries are not rationed,
-// and leave throttled calls to the queue. options are applied last.
+// and leave throttled calls to the queue, and it keeps the connection open until
+// the answer has been read, which the SDK alone sometimes does not. options are
+// applied last.
 func NewClient(cfg aws.Config, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.NewFromConfig(awsconf.Tune(cfg, awsconf.RetryFaults), options...)
 }

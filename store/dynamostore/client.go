@@ -29,6 +29,9 @@ var _ Client = (*dynamodb.Client)(nil)
 //     attempts, and returns throttled ones to the store at once, which has a
 //     policy for them. No call is refused for the retries of others, as by the
 //     SDK's quota.
+//   - It keeps the connection open until the answer has been read. On a busy
+//     machine the SDK sometimes closes it before ("use of closed network
+//     connection").
 //
 // options are applied last. A store takes any other client too, and uses it as it
 // is; with the SDK's default retries, heavy throttling ends in "retry quota

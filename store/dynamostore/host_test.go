@@ -37,9 +37,7 @@ func eachHost(t *testing.T, modes map[string]dynamostore.Mode, test func(h *host
 			t.Run(name, func(t *testing.T) {
 				opts := newTables(t, server)
 				opts.Mode = mode
-				// The host's own client repeats calls whose connection breaks, as clients do.
-				client := dynamodb.NewFromConfig(server.Config(awstest.Transport(t)))
-				test(&host{t, client, opts, newStore(t, server, opts)})
+				test(&host{t, server.DynamoDB(awstest.Transport(t)), opts, newStore(t, server, opts)})
 			})
 		}
 	})
