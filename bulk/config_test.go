@@ -83,6 +83,7 @@ func TestConfigDefaults(t *testing.T) {
 	assert.Equal(t, time.Second, cfg.Poll)
 	assert.Equal(t, 5, cfg.MaxAttempts)
 	assert.Equal(t, 10*time.Second, cfg.StopGrace)
+	assert.Equal(t, 30*time.Second, cfg.CallTimeout)
 	assert.Same(t, slog.Default(), cfg.Logger)
 	assert.NotEmpty(t, cfg.WorkerName)
 	assert.Nil(t, cfg.Mailer)
@@ -93,10 +94,12 @@ func TestConfigBounds(t *testing.T) {
 		"Least": func(c *bulk.Config) {
 			c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL = 1, 1, time.Second, time.Second
 			c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace = 1, 1, time.Second, time.Millisecond, 1, time.Millisecond
+			c.CallTimeout = time.Millisecond
 		},
 		"Most": func(c *bulk.Config) {
 			c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL = 1_000_000, 1_000_001, 1000*time.Hour, 7*24*time.Hour
 			c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace = 256, 10_000, time.Hour, time.Hour, 1000, time.Hour
+			c.CallTimeout = time.Hour
 		},
 	} {
 		cfg := memConfig()

@@ -456,7 +456,9 @@ func TestLookupsThatFailAgain(t *testing.T) {
 		report, err := f.importer().Import(t.Context(), request(people(20)...))
 		require.NoError(t, err)
 		assert.Equal(t, bulk.Summary{Created: 19, Failed: 1}, report.Summary)
-		assert.True(t, report.Results[3].Errors[0].Retryable)
+		assert.Equal(t, bulk.CodeOutcomeUnknown, report.Results[3].Errors[0].Code, "its write may have been done")
+		assert.False(t, report.Results[3].Errors[0].Retryable)
+		assert.Equal(t, "u00003", report.Results[3].UserID)
 	})
 }
 
