@@ -263,13 +263,15 @@ func (e *engine) fatal(ctx context.Context, err error) error {
 }
 
 // underWay reports whether the call that failed with err may still have its effect
-// later: it timed out, or the connection broke before its answer came.
+// later: it timed out or was given up, or the connection broke before its answer
+// came.
 func underWay(err error) bool {
 	var (
-		network net.Error
-		errno   syscall.Errno
+		abandoned *abandonedError
+		network   net.Error
+		errno     syscall.Errno
 	)
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+	return errors.As(err, &abandoned) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.As(err, &network) || errors.As(err, &errno)
 }

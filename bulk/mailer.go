@@ -25,7 +25,7 @@ type Welcome struct {
 	// Key is the message's idempotency key: the import and the row.
 	Key    string
 	Tenant string
-	// User is the user that was created. Its email has passed validation, which
-	// allows no white space and so no line breaks, and has no control characters.
+	// User is the user that was created, as it is after the last row of the import.
+	// Its email has no control characters.
 	User User
 }

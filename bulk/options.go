@@ -11,7 +11,8 @@ type Options struct {
 	// [StatusSkipped]. It wins over Upsert. Defaults to false.
 	SkipDuplicates bool `json:"skipDuplicates"`
 	// SendWelcomeEmail sends one welcome email to each user that the import
-	// created and that has an email. It needs a [Mailer]. Defaults to false.
+	// created, after the last row and to the address that the user has then. A user
+	// without one gets none. It needs a [Mailer]. Defaults to false.
 	SendWelcomeEmail bool `json:"sendWelcomeEmail"`
 	// DryRun decides and reports every row and writes and sends nothing.
 	// Defaults to false.

@@ -71,8 +71,8 @@ type RowResult struct {
 	// Errors says why the row failed. A row that breaks several rules has
 	// several, at most 100.
 	Errors []RowError `json:"errors,omitempty"`
-	// WelcomeEmail is set on created rows with an email if the request asked for
-	// welcome emails.
+	// WelcomeEmail is set on created rows if the request asked for welcome emails
+	// and the user had an address after the last row.
 	WelcomeEmail WelcomeStatus `json:"welcomeEmail,omitempty"`
 }
 

@@ -40,6 +40,10 @@ func (it *item) ref() Ref {
 	return r
 }
 
+// idle reports whether the item's write was not done, and no call for it is under
+// way.
+func (it *item) idle() bool { return !it.open && !it.doubt }
+
 // A settlement takes items of a batch to their results.
 type settlement struct {
 	*engine
@@ -51,7 +55,8 @@ type settlement struct {
 // not, is looked up, judged and tried again. It returns the rows whose turn came by
 // that.
 //
-// Once the import is halted, rows whose writes were not sent are dropped.
+// Once the import is halted, rows are dropped whose writes were not done, and of
+// which no call is under way.
 func (e *engine) settle(ctx context.Context, items []*item) (next []*item, err error) {
 	s := &settlement{engine: e}
 	for {
@@ -168,18 +173,18 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 	}
 	unmet := 0
 	for _, it := range items {
-		if Retryable(it.err) && (it.sent || !s.isHalted()) {
+		if Retryable(it.err) && !s.isHalted() {
 			unmet++
 		}
 	}
-	if s.health.failed(unmet) && s.patient && !s.isHalted() {
+	if s.health.failed(unmet) && s.patient && unmet > 0 {
 		return nil, fmt.Errorf("%w: %w", errOutage, items[0].err)
 	}
 	for _, it := range items {
 		switch {
-		case !it.sent && s.isHalted():
-			// It ends without a result.
-		case !it.open && !it.doubt:
+		case s.isHalted() && it.idle():
+			s.untrack(it) // it ends without a result
+		case it.idle():
 			again = append(again, s.fail(it)...)
 		case it.open || it.look || it.entry.Create != nil:
 			s.finishUnknown(it)
@@ -253,8 +258,9 @@ func (s *settlement) fail(it *item) []*item {
 func (s *settlement) decide(items []*item) (writing, held []*item) {
 	for _, it := range items {
 		switch {
-		case !it.sent && s.isHalted():
-			continue // it ends without a result
+		case s.isHalted() && it.idle():
+			s.untrack(it) // it ends without a result
+			continue
 		case it.look:
 			held = append(held, it)
 			continue
@@ -416,7 +422,7 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	outcomes, err := s.send(ctx, writes)
 	if err != nil {
 		for _, it := range writing {
-			it.err, it.open, it.doubt = err, true, true
+			it.err, it.open, it.doubt = err, true, it.doubt || underWay(err)
 		}
 		return nil, err
 	}

@@ -24,8 +24,12 @@ const MaxBatch = 25
 //
 // Errors of a store are taken as retryable unless they have a method
 // Retryable() bool that returns false (see [Retryable]). A write whose outcome
-// is unknown, because an answer was lost, may report any retryable error: it is
-// looked up again and recognised by its mark.
+// is unknown, because an answer was lost, may report any retryable error: the user
+// is looked up then, and the write recognised by its mark. An error of a call that
+// may still have its effect after it has returned must be a timeout, a cancellation
+// or the network's: errors.Is finds [context.DeadlineExceeded], [context.Canceled],
+// [io.EOF] or [io.ErrUnexpectedEOF] in it, or errors.As a [net.Error] or a
+// [syscall.Errno]. A store that wraps its driver's errors has that for nothing.
 //
 // [bulktest.TestStore]: https://pkg.go.dev/github.com/bulkops/bulkops/bulk/bulktest#TestStore
 type Store interface {

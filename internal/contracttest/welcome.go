@@ -58,24 +58,25 @@ func testWelcomeEmails(s *suite) {
 	for _, m := range modes {
 		mails := new(mailer)
 		withMailer := func(s *setup) { s.bulk.Mailer = mails }
-		s.run(string(m)+"/one email to each user that was created and has an email", func(w *world) {
+		s.run(string(m)+"/one email to each user that was created, to the address that it has in the end", func(w *world) {
 			w.seed(annRow)
 			o := m.send(w, bodyWith(sendWelcome,
 				`{"userId":"new","email":"new@example.com"}`,
 				`{"email":"generated@example.com"}`,
 				`{"userId":"bounced","email":"bounce@example.com"}`,
-				`{"userId":"silent"}`,
+				`{"userId":"late"}`,
 				`{"userId":"A","customFields":{"n":2}}`,
 				`{"email":"ann@example.com"}`,
 				`{"userId":"new","email":"new@example.com"}`,
 				`{"userId":"new","email":"newer@example.com"}`,
-				`{"userId":"silent","email":"late@example.com"}`,
+				`{"userId":"late","email":"late@example.com"}`,
 				`{"userId":"bad","email":"nobody"}`,
 				`{"userId":"taken","email":"ann@example.com"}`,
+				`{"userId":"silent"}`,
 			))
 			for i, want := range []struct{ status, mail string }{
-				{"created", "sent"}, {"created", "sent"}, {"created", "failed"}, {"created", ""}, {"updated", ""}, {"unchanged", ""},
-				{"unchanged", ""}, {"updated", ""}, {"updated", ""}, {"failed", ""}, {"failed", ""},
+				{"created", "sent"}, {"created", "sent"}, {"created", "failed"}, {"created", "sent"}, {"updated", ""}, {"unchanged", ""},
+				{"unchanged", ""}, {"updated", ""}, {"updated", ""}, {"failed", ""}, {"failed", ""}, {"created", ""},
 			} {
 				r := o.row(i, want.status, o.results[i].codes()...)
 				if r.WelcomeEmail != want.mail {
@@ -83,7 +84,7 @@ func testWelcomeEmails(s *suite) {
 				}
 			}
 			hidesSecrets(o.answer)
-			if diff := cmp.Diff([]string{"generated@example.com", "new@example.com"}, mails.mails()); diff != "" {
+			if diff := cmp.Diff([]string{"generated@example.com", "late@example.com", "newer@example.com"}, mails.mails()); diff != "" {
 				o.errorf("emails (-want +got):\n%s", diff)
 			}
 		}, withMailer)
