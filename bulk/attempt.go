@@ -37,7 +37,8 @@ var errOutage = errors.New("bulk: the store does not answer")
 // errStopped is why work ends that did not end within [Config.StopGrace].
 var errStopped = errors.New("bulk: the worker was stopped")
 
-// runClaimed works on a claimed job. The lease was asked for at that time.
+// runClaimed works on a claimed job. The lease was asked for at that time. It
+// returns nil if the job has ended.
 func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) error {
 	// The work goes on for a while after stop ends, to stop gracefully.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
@@ -82,11 +83,15 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	return a, nil
 }
 
+// maxWindow bounds what is under way of a job, and so the memory of a worker.
+const maxWindow = 20_000
+
 // window is how many rows may be under way: enough that the calls to the store
 // never wait for chunks of the journal or for segments of the results, which take
 // several times as long.
 func (a *attempt) window() int {
-	return max(4*a.job.SegmentRows, 2*a.job.SegmentRows+8*MaxBatch*a.cfg.Parallel)
+	rows := min(8*BatchSize(a.cfg.Store)*a.cfg.Parallel, maxWindow)
+	return max(4*a.job.SegmentRows, 2*a.job.SegmentRows+rows)
 }
 
 // stopAfter stops the work when stop ends: gracefully, then hard, in time for calls
@@ -204,7 +209,10 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	case a.cancelled.Load():
 		return a.end(ctx, JobCancelled)
 	default:
-		return errors.Join(a.journal.close(ctx), a.giveBack(ctx, 0))
+		if err := errors.Join(a.journal.close(ctx), a.giveBack(ctx, 0)); err != nil {
+			return err
+		}
+		return ErrJobLeft
 	}
 }
 

@@ -149,7 +149,7 @@ func (f *resultsFile) separate() {
 
 func (f *resultsFile) append(r *RowResult) {
 	f.separate()
-	f.buf = r.AppendJSON(f.buf)
+	f.buf = r.appendJSON(f.buf)
 }
 
 // copyBlob appends the lines of a segment's blob.

@@ -61,7 +61,7 @@ func lines(rows []RowResult) string { return string(appendResults(nil, rows)) }
 // a job of 10 rows in segments of 4.
 func composeJob(t *testing.T) (*Job, blobMap) {
 	t.Helper()
-	job := &Job{ID: "job_1", Tenant: "acme", TotalRecords: 10, SegmentRows: 4, Payload: "payload", Token: 7}
+	job := &Job{JobSpec: JobSpec{ID: "job_1", Tenant: "acme", TotalRecords: 10, SegmentRows: 4, Payload: "payload"}, Token: 7}
 	var rows []Row
 	for i := range 10 {
 		rows = append(rows, Row{JSON: fmt.Appendf(nil, `{"userId":"u%d","email":"u%d@x.y"}`, i, i), Line: i + 2})

@@ -15,14 +15,14 @@ const (
 	DefaultMaxUsers      = 10_000
 	DefaultSyncThreshold = 100
 	DefaultRetention     = 30 * 24 * time.Hour
-	DefaultDownloadTTL   = time.Hour
+	defaultDownloadTTL   = time.Hour
 	DefaultParallel      = 8
-	DefaultSegmentRows   = 500
-	DefaultLease         = time.Minute
-	DefaultPoll          = time.Second
-	DefaultMaxAttempts   = 5
-	DefaultStopGrace     = 10 * time.Second
-	DefaultCallTimeout   = 30 * time.Second
+	defaultSegmentRows   = 500
+	defaultLease         = time.Minute
+	defaultPoll          = time.Second
+	defaultMaxAttempts   = 5
+	defaultStopGrace     = 10 * time.Second
+	defaultCallTimeout   = 30 * time.Second
 )
 
 // A Config says what an [Importer] or a [Worker] works with. Store, Blobs and
@@ -35,9 +35,10 @@ type Config struct {
 	Blobs BlobStore
 	// Jobs keeps the jobs. Required.
 	Jobs JobQueue
-	// Keys keeps idempotency keys. Defaults to Jobs if that is a [KeyStore], as
-	// the queues of this module are. Without one, a request with a key is refused.
-	Keys KeyStore
+	// IdempotencyKeys keeps idempotency keys. Defaults to Jobs if that, or what it
+	// unwraps to, is an [IdempotencyKeyStore], as the queues of this module are.
+	// Without one, a request with a key is refused.
+	IdempotencyKeys IdempotencyKeyStore
 	// Mailer sends welcome emails. Without one, a request that asks for them is
 	// refused.
 	Mailer Mailer
@@ -113,19 +114,22 @@ func (c Config) complete() (Config, error) {
 	case c.Jobs == nil:
 		return c, &ConfigError{"Config.Jobs", "is required"}
 	}
+	if n := BatchSize(c.Store); n < 1 || n > maxBatchSize {
+		return c, &ConfigError{"Config.Store", fmt.Sprintf("has a MaxBatch of %d; it must be from 1 to %d", n, maxBatchSize)}
+	}
 	c.MaxUsers = cmp.Or(c.MaxUsers, DefaultMaxUsers)
 	c.SyncThreshold = cmp.Or(c.SyncThreshold, min(DefaultSyncThreshold, c.MaxUsers+1))
 	c.Retention = cmp.Or(c.Retention, DefaultRetention)
-	c.DownloadTTL = cmp.Or(c.DownloadTTL, DefaultDownloadTTL)
+	c.DownloadTTL = cmp.Or(c.DownloadTTL, defaultDownloadTTL)
 	c.Parallel = cmp.Or(c.Parallel, DefaultParallel)
-	c.SegmentRows = cmp.Or(c.SegmentRows, DefaultSegmentRows)
-	c.Lease = cmp.Or(c.Lease, DefaultLease)
-	c.Poll = cmp.Or(c.Poll, DefaultPoll)
-	c.MaxAttempts = cmp.Or(c.MaxAttempts, DefaultMaxAttempts)
-	c.StopGrace = cmp.Or(c.StopGrace, DefaultStopGrace)
-	c.CallTimeout = cmp.Or(c.CallTimeout, DefaultCallTimeout)
-	if c.Keys == nil {
-		c.Keys, _ = c.Jobs.(KeyStore)
+	c.SegmentRows = cmp.Or(c.SegmentRows, defaultSegmentRows)
+	c.Lease = cmp.Or(c.Lease, defaultLease)
+	c.Poll = cmp.Or(c.Poll, defaultPoll)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, defaultMaxAttempts)
+	c.StopGrace = cmp.Or(c.StopGrace, defaultStopGrace)
+	c.CallTimeout = cmp.Or(c.CallTimeout, defaultCallTimeout)
+	if c.IdempotencyKeys == nil {
+		c.IdempotencyKeys, _ = ability[IdempotencyKeyStore](c.Jobs)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -171,5 +175,5 @@ func (c *Config) guard() guard {
 func (c *Config) store() guardedStore   { return guardedStore{c.Store, c.guard()} }
 func (c *Config) blobs() guardedBlobs   { return guardedBlobs{c.Blobs, c.guard()} }
 func (c *Config) jobs() guardedJobs     { return guardedJobs{c.Jobs, c.guard()} }
-func (c *Config) keys() guardedKeys     { return guardedKeys{c.Keys, c.guard()} }
+func (c *Config) keys() guardedKeys     { return guardedKeys{c.IdempotencyKeys, c.guard()} }
 func (c *Config) mailer() guardedMailer { return guardedMailer{c.Mailer, c.guard()} }

@@ -70,9 +70,8 @@ func TestConfigProblemsSayWhatIsAllowed(t *testing.T) {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	im, err := bulk.NewImporter(memConfig())
+	cfg, err := bulk.CompleteConfig(memConfig())
 	require.NoError(t, err)
-	cfg := im.Config()
 	assert.Equal(t, 10_000, cfg.MaxUsers)
 	assert.Equal(t, 100, cfg.SyncThreshold)
 	assert.Equal(t, 30*24*time.Hour, cfg.Retention)
@@ -104,10 +103,9 @@ func TestConfigBounds(t *testing.T) {
 	} {
 		cfg := memConfig()
 		set(&cfg)
-		cfg.WorkerName, cfg.Keys = "w-1", memjobs.New()
-		im, err := bulk.NewImporter(cfg)
+		cfg.WorkerName, cfg.IdempotencyKeys = "w-1", memjobs.New()
+		got, err := bulk.CompleteConfig(cfg)
 		require.NoError(t, err, name)
-		got := im.Config()
 		got.Logger = nil
 		assert.Equal(t, cfg, got, "%s: what is set stays", name)
 	}
@@ -116,7 +114,7 @@ func TestConfigBounds(t *testing.T) {
 func TestSyncThresholdDefaultsWithinFewUsers(t *testing.T) {
 	cfg := memConfig()
 	cfg.MaxUsers = 20
-	im, err := bulk.NewImporter(cfg)
+	cfg, err := bulk.CompleteConfig(cfg)
 	require.NoError(t, err)
-	assert.Equal(t, 21, im.Config().SyncThreshold, "no request becomes a job")
+	assert.Equal(t, 21, cfg.SyncThreshold, "no request becomes a job")
 }

@@ -37,7 +37,7 @@ func TestDecideIsTheContract(t *testing.T) {
 	exists, taken := CodeUserExists, CodeEmailTaken
 	type want struct {
 		status Status
-		code   Code
+		code   RowCode
 	}
 	var (
 		created   = want{StatusCreated, ""}

@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// ValidEmail reports whether s matches ^[^\s@]+@[^\s@]+\.[^\s@]+$ with the \s of
+// validEmail reports whether s matches ^[^\s@]+@[^\s@]+\.[^\s@]+$ with the \s of
 // ECMAScript, and has at most [MaxEmail] code points. The rule is loose on
 // purpose: only the mail server of the domain knows which addresses exist.
 //
 // It is written out because Go's \s is ASCII only, and a regular expression
 // takes ten times as long.
-func ValidEmail(s string) bool {
+func validEmail(s string) bool {
 	at := strings.IndexByte(s, '@')
 	if at < 1 {
 		return false

@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// AppendJSON appends the result as one JSON object, equal to what encoding/json
+// appendJSON appends the result as one JSON object, equal to what encoding/json
 // makes of it but with no more escapes than JSON requires, several times as fast.
-func (r RowResult) AppendJSON(dst []byte) []byte {
+func (r RowResult) appendJSON(dst []byte) []byte {
 	dst = append(dst, `{"index":`...)
 	dst = strconv.AppendInt(dst, int64(r.Index), 10)
 	if r.Line != 0 {

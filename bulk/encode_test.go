@@ -37,8 +37,8 @@ func TestAppendJSONIsEncodingJSON(t *testing.T) {
 		}},
 		{Status: StatusFailed, Errors: []RowError{}},
 	} {
-		assert.Equal(t, encode(t, r), string(r.AppendJSON(nil)))
-		assert.Equal(t, "x"+encode(t, r), string(r.AppendJSON([]byte("x"))), "it appends")
+		assert.Equal(t, encode(t, r), string(r.appendJSON(nil)))
+		assert.Equal(t, "x"+encode(t, r), string(r.appendJSON([]byte("x"))), "it appends")
 	}
 }
 
@@ -51,7 +51,7 @@ func FuzzAppendJSON(f *testing.F) {
 			Index: index, Line: line, UserID: id, Email: email, Status: StatusFailed, WelcomeEmail: WelcomeSent,
 			Errors: []RowError{{Code: CodeStoreError, Field: field, Message: message, Retryable: retryable}, {Message: message}},
 		}
-		got, want := string(r.AppendJSON(nil)), encode(t, r)
+		got, want := string(r.appendJSON(nil)), encode(t, r)
 		text := strings.Join([]string{id, email, message, field}, "|")
 		if utf8.ValidString(text) && !strings.ContainsAny(text, "\u2028\u2029") && got != want {
 			t.Fatalf("got  %s\nwant %s", got, want)

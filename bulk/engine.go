@@ -27,6 +27,7 @@ type engine struct {
 	out     sink
 	order   *order
 	journal *journal
+	batch   int // elements of a call to the store
 
 	// health tells a store that is down from one that is at odds with some rows.
 	// A job that finds the store down ends its attempt, to go on later; a request
@@ -72,7 +73,7 @@ func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journ
 		store.Store = newDryStore(store)
 	}
 	return &engine{
-		store: store, tenant: tenant, run: run, opts: opts, out: out, journal: j, log: cfg.Logger,
+		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, out: out, journal: j, log: cfg.Logger,
 		backoff: syncBackoff, calls: make(chan struct{}, cfg.Parallel), order: newOrder(), halted: make(chan struct{}),
 		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool),
 	}
@@ -125,9 +126,9 @@ func (e *engine) do(ctx context.Context, source *rowSource) error {
 // fillBatch reads rows until a batch is full. Rows that fail validation, or whose
 // result is inherited, have their result at once.
 func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
-	items := make([]*item, 0, MaxBatch)
-	block := make([]item, MaxBatch)
-	for read := 0; len(items) < MaxBatch && read < 4*MaxBatch; read++ {
+	items := make([]*item, 0, e.batch)
+	block := make([]item, e.batch)
+	for read := 0; len(items) < e.batch && read < 4*e.batch; read++ {
 		row, err := source.rows.Next()
 		if err == io.EOF {
 			source.rows = nil
@@ -187,7 +188,7 @@ func (e *engine) work(ctx context.Context, p place, items []*item) error {
 		if len(waiting) == 0 || e.isHalted() {
 			return nil
 		}
-		items = waiting[:min(len(waiting), MaxBatch)]
+		items = waiting[:min(len(waiting), e.batch)]
 		waiting = waiting[len(items):]
 		if err := e.lookup(ctx, items); err != nil {
 			return err

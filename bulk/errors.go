@@ -15,8 +15,8 @@ var (
 	ErrEmailTaken = errors.New("bulk: email belongs to another user")
 	// ErrUserTooLarge is the outcome of a write whose user does not fit.
 	ErrUserTooLarge = errors.New("bulk: user is too large")
-	// ErrBatchTooLarge is for calls with more than [MaxBatch] elements, or none.
-	ErrBatchTooLarge = fmt.Errorf("bulk: a batch has 1 to %d elements", MaxBatch)
+	// ErrBatchTooLarge is for calls with more elements than a [Store] takes, or none.
+	ErrBatchTooLarge = errors.New("bulk: a batch has no elements, or too many")
 
 	// ErrBlobExists is for a key that is in use.
 	ErrBlobExists = errors.New("bulk: blob exists")
@@ -32,6 +32,9 @@ var (
 	ErrJobNotFound = errors.New("bulk: no such job")
 	// ErrNoJob is for a claim when no job can be claimed.
 	ErrNoJob = errors.New("bulk: no job to claim")
+	// ErrJobLeft is for a job that its worker has left in good order, for another
+	// one to go on with.
+	ErrJobLeft = errors.New("bulk: job was left for another worker")
 	// ErrLeaseLost is for a worker that does not hold the job's lease any more.
 	ErrLeaseLost = errors.New("bulk: lease lost")
 	// ErrJobEnded is for a change to a job that has ended.
@@ -42,14 +45,14 @@ var (
 	// without any.
 	ErrNoResults = errors.New("bulk: job has no results")
 
-	// ErrKeyNotFound is for an idempotency key that is not known.
-	ErrKeyNotFound = errors.New("bulk: no such idempotency key")
-	// ErrKeyInProgress is for a request whose idempotency key is that of a
+	// ErrIdempotencyKeyNotFound is for an idempotency key that is not known.
+	ErrIdempotencyKeyNotFound = errors.New("bulk: no such idempotency key")
+	// ErrIdempotencyKeyInProgress is for a request whose idempotency key is that of a
 	// request under way. It may be sent again after a while.
-	ErrKeyInProgress = errors.New("bulk: a request with this idempotency key is under way")
-	// ErrKeyReused is for a request whose idempotency key stands for other rows
+	ErrIdempotencyKeyInProgress = errors.New("bulk: a request with this idempotency key is under way")
+	// ErrIdempotencyKeyReused is for a request whose idempotency key stands for other rows
 	// or options.
-	ErrKeyReused = errors.New("bulk: the idempotency key was used for another request")
+	ErrIdempotencyKeyReused = errors.New("bulk: the idempotency key was used for another request")
 
 	// ErrForbidden is for a principal whose role may not import users.
 	ErrForbidden = errors.New("bulk: role may not import users")
@@ -101,9 +104,9 @@ func Retryable(err error) bool {
 	}
 	for _, final := range []error{
 		context.Canceled, ErrConflict, ErrEmailTaken, ErrUserTooLarge, ErrBatchTooLarge,
-		ErrBlobExists, ErrBlobNotFound, ErrBadBlobKey, ErrJobExists, ErrJobNotFound, ErrNoJob,
+		ErrBlobExists, ErrBlobNotFound, ErrBadBlobKey, ErrJobExists, ErrJobNotFound, ErrNoJob, ErrJobLeft,
 		ErrLeaseLost, ErrJobEnded, ErrBadCursor, ErrNoResults, ErrForbidden,
-		ErrKeyNotFound, ErrKeyInProgress, ErrKeyReused,
+		ErrIdempotencyKeyNotFound, ErrIdempotencyKeyInProgress, ErrIdempotencyKeyReused,
 	} {
 		if errors.Is(err, final) {
 			return false

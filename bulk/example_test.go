@@ -28,7 +28,7 @@ func ExampleImporter_Import() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	report, err := importer.Import(context.Background(), &bulk.Request{
+	report, err := importer.Import(context.Background(), bulk.Request{
 		Principal: boss,
 		Options:   bulk.DefaultOptions(),
 		Rows: bulk.Users(
@@ -66,16 +66,16 @@ func ExampleImporter_Accept() {
 		for i := range users {
 			users[i].ID = fmt.Sprint("u-", i)
 		}
-		report, job, err := importer.Accept(context.Background(), &bulk.Request{
+		accepted, err := importer.Accept(context.Background(), bulk.Request{
 			Principal: boss, Options: bulk.DefaultOptions(), Rows: bulk.Users(users...),
 		})
 		switch {
 		case err != nil:
 			log.Fatal(err)
-		case job != nil:
-			fmt.Println("a job of", job.TotalRecords, "users is", job.Status)
+		case accepted.Job != nil:
+			fmt.Println("a job of", accepted.Job.TotalRecords, "users is", accepted.Job.Status)
 		default:
-			fmt.Println(report.Summary.Created, "users were created")
+			fmt.Println(accepted.Report.Summary.Created, "users were created")
 		}
 	}
 	// Output:
@@ -95,7 +95,7 @@ func ExampleWorker_RunJob() {
 		log.Fatal(err)
 	}
 
-	job, err := importer.Submit(ctx, &bulk.Request{
+	job, err := importer.Submit(ctx, bulk.Request{
 		Principal: boss,
 		Options:   bulk.DefaultOptions(),
 		Rows:      bulk.Users(bulk.User{ID: "u-1"}, bulk.User{ID: "u-2"}),
@@ -148,7 +148,7 @@ func ExampleWorker_Run() {
 	stopped := make(chan error)
 	go func() { stopped <- worker.Run(ctx) }()
 
-	job, err := importer.Submit(ctx, &bulk.Request{
+	job, err := importer.Submit(ctx, bulk.Request{
 		Principal: boss, Options: bulk.DefaultOptions(), Rows: bulk.Users(bulk.User{ID: "u-1"}),
 	})
 	if err != nil {
@@ -178,7 +178,7 @@ func ExampleImporter_Cancel() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	job, err := importer.Submit(ctx, &bulk.Request{
+	job, err := importer.Submit(ctx, bulk.Request{
 		Principal: boss, Options: bulk.DefaultOptions(), Rows: bulk.Users(bulk.User{ID: "u-1"}, bulk.User{ID: "u-2"}),
 	})
 	if err != nil {
@@ -210,7 +210,7 @@ func ExampleOptions_dryRun() {
 	}
 	options := bulk.DefaultOptions()
 	options.DryRun = true
-	report, err := importer.Import(context.Background(), &bulk.Request{
+	report, err := importer.Import(context.Background(), bulk.Request{
 		Principal: boss,
 		Options:   options,
 		Rows:      bulk.Users(bulk.User{ID: "u-1", Email: "ana@example.com"}, bulk.User{ID: "u-2"}),
@@ -280,7 +280,7 @@ func ExampleMailer() {
 	}
 	options := bulk.DefaultOptions()
 	options.SendWelcomeEmail = true
-	report, err := importer.Import(context.Background(), &bulk.Request{
+	report, err := importer.Import(context.Background(), bulk.Request{
 		Principal: boss,
 		Options:   options,
 		Rows:      bulk.Users(bulk.User{Email: "ana@example.com"}, bulk.User{Email: "bo@example.invalid"}),
@@ -317,7 +317,7 @@ func ExampleRowReader() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	report, err := importer.Import(context.Background(), &bulk.Request{
+	report, err := importer.Import(context.Background(), bulk.Request{
 		Principal: boss,
 		Options:   bulk.DefaultOptions(),
 		Rows:      &tsv{lines: []string{"u-1\tana@example.com", "u-2", "u-3\tcy@example.com"}},
@@ -359,7 +359,7 @@ func ExamplePrincipal() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	job, err := importer.Submit(ctx, &bulk.Request{
+	job, err := importer.Submit(ctx, bulk.Request{
 		Principal: boss, Options: bulk.DefaultOptions(), Rows: bulk.Users(bulk.User{ID: "u-1"}),
 	})
 	if err != nil {

@@ -4,4 +4,7 @@ package bulk
 var (
 	GeneratedUserID = generatedUserID
 	NewID           = newID
+	CompleteConfig  = Config.complete
+	ValidEmail      = validEmail
+	AppendResult    = RowResult.appendJSON
 )

@@ -70,7 +70,7 @@ func (q *stuckJobs) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (q *stuckJobs) Create(ctx context.Context, _ bulk.Job) error { return q.wait(ctx) }
+func (q *stuckJobs) Create(ctx context.Context, _ bulk.JobSpec) error { return q.wait(ctx) }
 
 func (q *stuckJobs) Get(ctx context.Context, _ string) (bulk.Job, error) {
 	return bulk.Job{}, q.wait(ctx)
@@ -173,7 +173,7 @@ func TestPayloadThatIsNotReadToItsEnd(t *testing.T) {
 func TestErrorsOfAReaderAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		many := bulk.Row{JSON: []byte(`{}`), Errors: make([]bulk.RowError, 150)}
-		report, err := f.importer().Import(t.Context(), &bulk.Request{Principal: admin, Rows: &rowSlice{[]bulk.Row{many}}})
+		report, err := f.importer().Import(t.Context(), bulk.Request{Principal: admin, Rows: &rowSlice{[]bulk.Row{many}}})
 		require.NoError(t, err)
 		assert.Len(t, report.Results[0].Errors, 100)
 	})
@@ -181,12 +181,12 @@ func TestErrorsOfAReaderAreBounded(t *testing.T) {
 
 func TestCodesOfAReaderAreEscaped(t *testing.T) {
 	r := bulk.RowResult{Status: bulk.StatusFailed, Errors: []bulk.RowError{{Code: `A"B`}}}
-	assert.JSONEq(t, `{"index":0,"status":"failed","errors":[{"code":"A\"B","message":""}]}`, string(r.AppendJSON(nil)))
+	assert.JSONEq(t, `{"index":0,"status":"failed","errors":[{"code":"A\"B","message":""}]}`, string(bulk.AppendResult(r, nil)))
 }
 
 func TestRowsThatCannotBeOpenedAreNil(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
-		r, err := f.importer().Rows(t.Context(), &bulk.Job{Payload: "tacme/none"})
+		r, err := f.importer().Rows(t.Context(), &bulk.Job{JobSpec: bulk.JobSpec{Payload: "tacme/none"}})
 		assert.ErrorIs(t, err, bulk.ErrBlobNotFound)
 		assert.True(t, r == nil)
 	})

@@ -130,8 +130,8 @@ type guardedJobs struct {
 	guard
 }
 
-func (q guardedJobs) Create(ctx context.Context, job Job) error {
-	return q.do(ctx, "JobQueue.Create", func(ctx context.Context) error { return q.JobQueue.Create(ctx, job) })
+func (q guardedJobs) Create(ctx context.Context, spec JobSpec) error {
+	return q.do(ctx, "JobQueue.Create", func(ctx context.Context) error { return q.JobQueue.Create(ctx, spec) })
 }
 
 func (q guardedJobs) Get(ctx context.Context, id string) (Job, error) {
@@ -168,7 +168,7 @@ func (q guardedJobs) Cancel(ctx context.Context, id, results string) (Job, error
 
 // changed returns what tells of new jobs, nil if the queue does not.
 func (q guardedJobs) changed() (c <-chan struct{}, err error) {
-	notifier, ok := q.JobQueue.(JobNotifier)
+	notifier, ok := ability[JobNotifier](q.JobQueue)
 	if !ok {
 		return nil, nil
 	}
@@ -176,20 +176,20 @@ func (q guardedJobs) changed() (c <-chan struct{}, err error) {
 	return notifier.Changed(), nil
 }
 
-// guardedKeys is a [KeyStore] behind a guard.
+// guardedKeys is a [IdempotencyKeyStore] behind a guard.
 type guardedKeys struct {
-	KeyStore
+	IdempotencyKeyStore
 	guard
 }
 
-func (k guardedKeys) GetKey(ctx context.Context, tenant, name string) (Key, error) {
-	return call(ctx, k.guard, "KeyStore.GetKey", func(ctx context.Context) (Key, error) {
-		return k.KeyStore.GetKey(ctx, tenant, name)
+func (k guardedKeys) GetIdempotencyKey(ctx context.Context, tenant, name string) (IdempotencyKey, error) {
+	return call(ctx, k.guard, "IdempotencyKeyStore.GetIdempotencyKey", func(ctx context.Context) (IdempotencyKey, error) {
+		return k.IdempotencyKeyStore.GetIdempotencyKey(ctx, tenant, name)
 	})
 }
 
-func (k guardedKeys) PutKey(ctx context.Context, key Key) error {
-	return k.do(ctx, "KeyStore.PutKey", func(ctx context.Context) error { return k.KeyStore.PutKey(ctx, key) })
+func (k guardedKeys) PutIdempotencyKey(ctx context.Context, key IdempotencyKey) error {
+	return k.do(ctx, "IdempotencyKeyStore.PutIdempotencyKey", func(ctx context.Context) error { return k.IdempotencyKeyStore.PutIdempotencyKey(ctx, key) })
 }
 
 // guardedMailer is a [Mailer] behind a guard: what goes wrong is a refusal.

@@ -133,7 +133,7 @@ func (b guardedBlobs) open(ctx context.Context, patience backoff, key string) (r
 
 // sign signs a URL if the store can; it returns "" if it cannot.
 func (b guardedBlobs) sign(ctx context.Context, key string, opts SignOptions) (url string, expires time.Time, err error) {
-	signer, ok := b.BlobStore.(URLSigner)
+	signer, ok := ability[URLSigner](b.BlobStore)
 	if !ok {
 		return "", time.Time{}, nil
 	}

@@ -10,6 +10,9 @@ type health struct {
 	unmet    int  // rows that it failed since then
 }
 
+// outageRows is how many rows a store fails one after the other if it is down.
+const outageRows = 25
+
 // met says that the store answered for a row.
 func (h *health) met() {
 	h.mu.Lock()
@@ -18,13 +21,12 @@ func (h *health) met() {
 }
 
 // failed says that the store failed some rows in spite of all retries, and reports
-// whether it is down: it failed the rows of a batch or more one after the other, or
-// every row that it was asked about.
+// whether it is down: it failed many rows one after the other, or every row that it was asked about.
 func (h *health) failed(rows int) (down bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unmet += rows
-	return h.unmet >= MaxBatch || h.unmet > 0 && !h.answered
+	return h.unmet >= outageRows || h.unmet > 0 && !h.answered
 }
 
 // silent reports whether the store failed all rows that it was asked about.

@@ -28,28 +28,31 @@ import (
 const keyBusy = 2 * time.Minute
 
 // acceptKeyed is Accept for a request with an idempotency key.
-func (im *Importer) acceptKeyed(ctx context.Context, req *Request) (*Report, *Job, error) {
-	k, err := im.reserve(ctx, req)
-	if err != nil {
-		return nil, nil, err
+func (im *Importer) acceptKeyed(ctx context.Context, req *request) (*Accepted, error) {
+	if err := im.reserve(ctx, req); err != nil {
+		return nil, err
 	}
+	k := req.key
 	if k.key.Done {
-		return im.replay(ctx, req, k)
+		return im.replay(ctx, req)
 	}
 	stop := k.keep(ctx)
-	report, job, err := im.accept(ctx, req, k)
+	answer, err := im.accept(ctx, req)
 	stop()
 	if errors.Is(err, ErrLeaseLost) {
-		err = ErrKeyInProgress // by another request, which goes on with the import
+		err = ErrIdempotencyKeyInProgress // by another request, which goes on with the import
 	}
-	if failed := im.settle(ctx, req, k, report, err); err == nil && report != nil {
+	if err != nil {
+		answer = nil
+	}
+	if failed := im.settle(ctx, req, answer, err); err == nil && answer.Report != nil {
 		err = failed // another request may come to other results
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	req.Replayed = k.existed
-	return report, job, nil
+	answer.Replayed = k.existed
+	return answer, nil
 }
 
 // A keyed is the idempotency key of a request under way.
@@ -62,16 +65,16 @@ type keyed struct {
 	log     *journal // of a synchronous import; nil before it has begun
 
 	mu  turn // held while the key is changed
-	key Key
+	key IdempotencyKey
 }
 
 // put stores the key in its next version. mu is held.
-func (k *keyed) put(ctx context.Context, next Key) error {
+func (k *keyed) put(ctx context.Context, next IdempotencyKey) error {
 	next.Version = k.key.Version + 1
-	err := syncBackoff.retry(ctx, func() error { return k.keys.PutKey(ctx, next) })
+	err := syncBackoff.retry(ctx, func() error { return k.keys.PutIdempotencyKey(ctx, next) })
 	if errors.Is(err, ErrConflict) {
 		// By another request, or by an own try whose answer was lost.
-		if found, getErr := k.keys.GetKey(ctx, next.Tenant, next.Name); getErr == nil && found == next {
+		if found, getErr := k.keys.GetIdempotencyKey(ctx, next.Tenant, next.Name); getErr == nil && found == next {
 			err = nil
 		}
 	}
@@ -111,8 +114,8 @@ func busyUntil() time.Time { return time.Now().UTC().Truncate(time.Millisecond).
 func (k *keyed) owned(ctx context.Context) error {
 	k.mu.lock()
 	defer k.mu.unlock()
-	found, err := k.keys.GetKey(ctx, k.key.Tenant, k.key.Name)
-	if errors.Is(err, ErrKeyNotFound) || err == nil && (found.Done || found.Version != k.key.Version) {
+	found, err := k.keys.GetIdempotencyKey(ctx, k.key.Tenant, k.key.Name)
+	if errors.Is(err, ErrIdempotencyKeyNotFound) || err == nil && (found.Done || found.Version != k.key.Version) {
 		return ErrLeaseLost
 	}
 	return err
@@ -126,20 +129,20 @@ func (k *keyed) journal(blobs guardedBlobs) *journal {
 
 func (k *keyed) fingerprint(opts Options) string { return k.rows.sum(opts) }
 
-// reserve returns the key of the request, reserved for it, or done before.
-func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
-	if im.cfg.Keys == nil {
-		return nil, &RequestError{Code: CodeInvalidRequest, Message: "this service keeps no idempotency keys"}
+// reserve sets the key of the request, reserved for it, or done before.
+func (im *Importer) reserve(ctx context.Context, req *request) error {
+	if im.cfg.IdempotencyKeys == nil {
+		return &RequestError{Code: CodeInvalidRequest, Message: "this service keeps no idempotency keys"}
 	}
 	if !validKey(req.IdempotencyKey) {
-		return nil, &RequestError{Code: CodeInvalidRequest,
-			Message: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
+		return &RequestError{Code: CodeInvalidRequest,
+			Message: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxIdempotencyKey)}
 	}
 	k := &keyed{keys: im.cfg.keys(), mu: newTurn()}
 	for range syncBackoff.attempts {
 		found, err := im.findKey(ctx, k.keys, req)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		clock := time.Now()
 		now := clock.UTC().Truncate(time.Millisecond)
@@ -149,29 +152,29 @@ func (im *Importer) reserve(ctx context.Context, req *Request) (*keyed, error) {
 		case found.Version > 0 && found == k.key:
 			// Ours, by a call whose answer was lost.
 		case found.Version > 0 && now.Before(found.BusyUntil):
-			return nil, ErrKeyInProgress
+			return ErrIdempotencyKeyInProgress
 		default:
 			k.key = found
 			k.key.Version++
 			k.key.BusyUntil = busyUntil()
 			if found.Version == 0 {
 				k.key.Run = newID("", clock)
-				k.key.ExpiresAt = now.Add(min(KeyRetention, im.cfg.Retention)) // not longer than its answer
+				k.key.ExpiresAt = now.Add(min(IdempotencyKeyRetention, im.cfg.Retention)) // not longer than its answer
 			}
-			err = syncBackoff.retry(ctx, func() error { return k.keys.PutKey(ctx, k.key) })
+			err = syncBackoff.retry(ctx, func() error { return k.keys.PutIdempotencyKey(ctx, k.key) })
 			if errors.Is(err, ErrConflict) {
 				continue // another request was faster, or an own try was
 			}
 			if err != nil {
-				return nil, fmt.Errorf("bulk: reserve idempotency key: %w", err)
+				return fmt.Errorf("bulk: reserve idempotency key: %w", err)
 			}
 		}
 		k.run, k.token = k.key.Run, k.key.Version
 		k.rows = &fingerprintReader{rows: req.Rows, hash: sha256.New()}
-		req.Rows = k.rows
-		return k, nil
+		req.key, req.rows.rows = k, k.rows
+		return nil
 	}
-	return nil, ErrKeyInProgress
+	return ErrIdempotencyKeyInProgress
 }
 
 // pin notes which rows the key stands for, before any of them is written: should
@@ -181,14 +184,14 @@ func (k *keyed) pin(ctx context.Context, opts Options) error {
 	k.mu.lock()
 	defer k.mu.unlock()
 	if k.key.Fingerprint != "" && k.key.Fingerprint != sum {
-		return ErrKeyReused
+		return ErrIdempotencyKeyReused
 	}
 	next := k.key
 	next.Fingerprint = sum
 	next.BusyUntil = busyUntil()
 	switch err := k.put(ctx, next); {
 	case errors.Is(err, ErrConflict):
-		return ErrKeyInProgress
+		return ErrIdempotencyKeyInProgress
 	case err != nil:
 		return fmt.Errorf("bulk: reserve idempotency key: %w", err)
 	}
@@ -197,89 +200,89 @@ func (k *keyed) pin(ctx context.Context, opts Options) error {
 
 // join returns the job that an earlier request made under the key, in the place
 // of ours.
-func (k *keyed) join(ctx context.Context, im *Importer, ours *Job) (*Job, error) {
+func (k *keyed) join(ctx context.Context, im *Importer, ours *JobSpec) (*Job, error) {
 	k.existed = true
 	job, err := im.jobs.Get(ctx, ours.ID)
 	if err != nil {
 		return nil, fmt.Errorf("bulk: get job of an idempotency key: %w", err)
 	}
 	if job.Fingerprint != ours.Fingerprint {
-		return nil, ErrKeyReused
+		return nil, ErrIdempotencyKeyReused
 	}
 	return &job, nil
 }
 
-func (im *Importer) findKey(ctx context.Context, keys guardedKeys, req *Request) (key Key, err error) {
+func (im *Importer) findKey(ctx context.Context, keys guardedKeys, req *request) (key IdempotencyKey, err error) {
 	tenant := req.Principal.Tenant
 	err = syncBackoff.retry(ctx, func() error {
-		key, err = keys.GetKey(ctx, tenant, req.IdempotencyKey)
+		key, err = keys.GetIdempotencyKey(ctx, tenant, req.IdempotencyKey)
 		return err
 	})
-	if errors.Is(err, ErrKeyNotFound) {
-		return Key{Tenant: tenant, Name: req.IdempotencyKey}, nil
+	if errors.Is(err, ErrIdempotencyKeyNotFound) {
+		return IdempotencyKey{Tenant: tenant, Name: req.IdempotencyKey}, nil
 	}
 	if err != nil {
-		return Key{}, fmt.Errorf("bulk: get idempotency key: %w", err)
+		return IdempotencyKey{}, fmt.Errorf("bulk: get idempotency key: %w", err)
 	}
 	return key, nil
 }
 
 func validKey(name string) bool {
-	return name != "" && len(name) <= MaxKey &&
+	return name != "" && len(name) <= MaxIdempotencyKey &&
 		strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
 // replay answers a request whose key has an answer.
-func (im *Importer) replay(ctx context.Context, req *Request, k *keyed) (*Report, *Job, error) {
-	rows := &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}
+func (im *Importer) replay(ctx context.Context, req *request) (*Accepted, error) {
 	for {
-		_, err := rows.Next()
+		_, err := req.rows.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	if k.fingerprint(req.Options) != k.key.Fingerprint {
-		return nil, nil, ErrKeyReused
+	key := &req.key.key
+	if req.key.fingerprint(req.options()) != key.Fingerprint {
+		return nil, ErrIdempotencyKeyReused
 	}
-	req.Replayed = true
-	if k.key.Report == "" {
-		job, err := im.jobs.Get(ctx, jobID(k.key.Run))
+	if key.Report == "" {
+		job, err := im.jobs.Get(ctx, jobID(key.Run))
 		if err != nil {
-			return nil, nil, fmt.Errorf("bulk: get job of an idempotency key: %w", err)
+			return nil, fmt.Errorf("bulk: get job of an idempotency key: %w", err)
 		}
-		return nil, &job, nil
+		return &Accepted{Job: &job, Replayed: true}, nil
 	}
-	r, err := im.blobs.open(ctx, syncBackoff, k.key.Report)
+	r, err := im.blobs.open(ctx, syncBackoff, key.Report)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer r.Close()
 	report := new(Report)
 	if err := json.NewDecoder(r).Decode(report); err != nil {
-		return nil, nil, fmt.Errorf("bulk: read %s: %w", k.key.Report, err)
+		return nil, fmt.Errorf("bulk: read %s: %w", key.Report, err)
 	}
-	return report, nil, nil
+	return &Accepted{Report: report, Replayed: true}, nil
 }
 
 // settle puts the answer to the key, or gives the key up. It returns an error if
 // that failed: the reservation then ends by itself, and a repetition of the request
 // goes on with what it did.
-func (im *Importer) settle(ctx context.Context, req *Request, k *keyed, report *Report, failure error) error {
+func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
+	k := req.key
 	next := k.key
 	var refused *RequestError
 	switch {
-	case errors.Is(failure, ErrKeyInProgress):
+	case errors.Is(failure, ErrIdempotencyKeyInProgress):
 		return nil // it is another request's
 	case failure == nil:
 		next.Done = true
-		next.Fingerprint = k.fingerprint(req.Options)
-		if report != nil {
-			key, err := im.putReport(ctx, k, report)
+		next.Fingerprint = k.fingerprint(req.options())
+		if answer.Report != nil {
+			key, err := im.putReport(ctx, k, answer.Report)
 			if err != nil {
 				im.cfg.Logger.WarnContext(ctx, "answer not kept for its idempotency key", "import", k.key.Run, "error", err)
 				return err
@@ -294,10 +297,10 @@ func (im *Importer) settle(ctx context.Context, req *Request, k *keyed, report *
 	err := k.put(ctx, next)
 	switch {
 	case errors.Is(err, ErrConflict):
-		err = ErrKeyInProgress
+		err = ErrIdempotencyKeyInProgress
 	case err != nil:
 		im.cfg.Logger.WarnContext(ctx, "idempotency key not settled", "import", k.key.Run, "error", err)
-	case report != nil:
+	case answer != nil && answer.Report != nil:
 		im.tidy(ctx, k)
 	}
 	return err

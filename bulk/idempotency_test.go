@@ -16,8 +16,8 @@ import (
 	"github.com/bulkops/bulkops/jobs/memjobs"
 )
 
-func (f *fixture) keyed(key string, users ...bulk.User) *bulk.Request {
-	return &bulk.Request{Principal: admin, Rows: bulk.Users(users...), Options: bulk.DefaultOptions(), IdempotencyKey: key}
+func (f *fixture) keyed(key string, users ...bulk.User) bulk.Request {
+	return bulk.Request{Principal: admin, Rows: bulk.Users(users...), Options: bulk.DefaultOptions(), IdempotencyKey: key}
 }
 
 func TestIdempotencyKeyReplays(t *testing.T) {
@@ -27,15 +27,15 @@ func TestIdempotencyKeyReplays(t *testing.T) {
 				f := newFixture(t)
 				im := f.importer()
 				first := f.keyed("k", people(n)...)
-				report, job, err := im.Accept(t.Context(), first)
+				report, job, replayed, err := accept(im, t.Context(), first)
 				require.NoError(t, err)
-				assert.False(t, first.Replayed)
+				assert.False(t, replayed)
 				blobs := f.blobs.Keys()
 
 				again := f.keyed("k", people(n)...)
-				report2, job2, err := f.importer().Accept(t.Context(), again)
+				report2, job2, replayed, err := accept(f.importer(), t.Context(), again)
 				require.NoError(t, err)
-				assert.True(t, again.Replayed)
+				assert.True(t, replayed)
 				assert.Equal(t, report, report2)
 				if job != nil {
 					assert.Equal(t, job.ID, job2.ID)
@@ -43,24 +43,24 @@ func TestIdempotencyKeyReplays(t *testing.T) {
 				assert.Equal(t, blobs, f.blobs.Keys(), "a replay leaves nothing behind")
 
 				other := f.keyed("k", people(n+1)...)
-				_, _, err = im.Accept(t.Context(), other)
-				assert.ErrorIs(t, err, bulk.ErrKeyReused)
+				_, _, _, err = accept(im, t.Context(), other)
+				assert.ErrorIs(t, err, bulk.ErrIdempotencyKeyReused)
 				options := f.keyed("k", people(n)...)
 				options.Options.SkipDuplicates = true
-				_, _, err = im.Accept(t.Context(), options)
-				assert.ErrorIs(t, err, bulk.ErrKeyReused)
+				_, _, _, err = accept(im, t.Context(), options)
+				assert.ErrorIs(t, err, bulk.ErrIdempotencyKeyReused)
 
 				elsewhere := f.keyed("k", people(n)...)
 				elsewhere.Principal.Tenant = "other"
-				_, _, err = im.Accept(t.Context(), elsewhere)
+				_, _, replayed, err = accept(im, t.Context(), elsewhere)
 				require.NoError(t, err)
-				assert.False(t, elsewhere.Replayed, "keys belong to tenants")
+				assert.False(t, replayed, "keys belong to tenants")
 
-				time.Sleep(bulk.KeyRetention)
+				time.Sleep(bulk.IdempotencyKeyRetention)
 				late := f.keyed("k", people(n)...)
-				_, _, err = im.Accept(t.Context(), late)
+				_, _, replayed, err = accept(im, t.Context(), late)
 				require.NoError(t, err)
-				assert.False(t, late.Replayed, "a key is forgotten after 24 hours")
+				assert.False(t, replayed, "a key is forgotten after 24 hours")
 			})
 		})
 	}
@@ -72,24 +72,24 @@ func TestIdempotencyKeyOfRefusedRequestIsFree(t *testing.T) {
 		f.cfg.MaxUsers = 200
 		im := f.importer()
 		for _, n := range []int{0, 201} {
-			_, _, err := im.Accept(t.Context(), f.keyed("k", people(max(n, 10))[:n]...))
+			_, _, _, err := accept(im, t.Context(), f.keyed("k", people(max(n, 10))[:n]...))
 			var refused *bulk.RequestError
 			require.ErrorAs(t, err, &refused)
 		}
 		req := f.keyed("k", people(30)...)
-		_, _, err := im.Accept(t.Context(), req)
+		_, _, replayed, err := accept(im, t.Context(), req)
 		require.NoError(t, err)
-		assert.False(t, req.Replayed)
+		assert.False(t, replayed)
 		for _, key := range []string{"ä", "a\nb", string(make([]byte, 256))} {
 			var refused *bulk.RequestError
-			_, _, err := im.Accept(t.Context(), f.keyed(key, people(30)...))
+			_, _, _, err := accept(im, t.Context(), f.keyed(key, people(30)...))
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, bulk.CodeInvalidRequest, refused.Code)
 		}
 		type plain struct{ bulk.JobQueue }
 		f.cfg.Jobs = plain{f.jobs}
 		var refused *bulk.RequestError
-		_, _, err = f.importer().Accept(t.Context(), f.keyed("k", people(30)...))
+		_, _, _, err = accept(f.importer(), t.Context(), f.keyed("k", people(30)...))
 		require.ErrorAs(t, err, &refused, "a key that cannot be kept is not passed over in silence")
 	})
 }
@@ -108,13 +108,13 @@ func TestConcurrentRequestsOfOneKeyMakeOneImport(t *testing.T) {
 				for range 100 {
 					all.Go(func() {
 						req := f.keyed("k", people(n)...)
-						_, _, err := im.Accept(t.Context(), req)
+						_, _, again, err := accept(im, t.Context(), req)
 						mu.Lock()
 						defer mu.Unlock()
 						switch {
-						case errors.Is(err, bulk.ErrKeyInProgress):
+						case errors.Is(err, bulk.ErrIdempotencyKeyInProgress):
 							underWay++
-						case assert.NoError(t, err) && req.Replayed:
+						case assert.NoError(t, err) && again:
 							replayed++
 						default:
 							made++
@@ -153,11 +153,11 @@ func (q *dyingQueue) call(op func() error) error {
 	return err
 }
 
-func (q *dyingQueue) PutKey(ctx context.Context, key bulk.Key) error {
-	return q.call(func() error { return q.Queue.PutKey(ctx, key) })
+func (q *dyingQueue) PutIdempotencyKey(ctx context.Context, key bulk.IdempotencyKey) error {
+	return q.call(func() error { return q.Queue.PutIdempotencyKey(ctx, key) })
 }
 
-func (q *dyingQueue) Create(ctx context.Context, job bulk.Job) error {
+func (q *dyingQueue) Create(ctx context.Context, job bulk.JobSpec) error {
 	return q.call(func() error { return q.Queue.Create(ctx, job) })
 }
 
@@ -177,10 +177,10 @@ func TestIdempotencyKeySurvivesEveryCrash(t *testing.T) {
 						dying.Jobs = &dyingQueue{Queue: f.jobs, dieAt: die, applied: applied}
 						im, err := bulk.NewImporter(dying)
 						require.NoError(t, err)
-						im.Accept(t.Context(), f.keyed("k", users...))
+						accept(im, t.Context(), f.keyed("k", users...))
 
 						time.Sleep(10 * time.Minute)
-						report, job, err := f.importer().Accept(t.Context(), f.keyed("k", users...))
+						report, job, _, err := accept(f.importer(), t.Context(), f.keyed("k", users...))
 						require.NoError(t, err)
 						want := bulk.Summary{Created: n - 2, Updated: 1, Unchanged: 1}
 						if report != nil {
@@ -192,8 +192,8 @@ func TestIdempotencyKeySurvivesEveryCrash(t *testing.T) {
 							require.NoError(t, err)
 							assert.Len(t, jobs, 1)
 						}
-						_, _, err = f.importer().Accept(t.Context(), f.keyed("k", people(n+1)...))
-						assert.ErrorIs(t, err, bulk.ErrKeyReused)
+						_, _, _, err = accept(f.importer(), t.Context(), f.keyed("k", people(n+1)...))
+						assert.ErrorIs(t, err, bulk.ErrIdempotencyKeyReused)
 					})
 				})
 			}
@@ -209,11 +209,11 @@ func TestDeadRequestIsNotContinuedWithOtherRows(t *testing.T) {
 		dying.Jobs = &dyingQueue{Queue: f.jobs, dieAt: 3}
 		im, err := bulk.NewImporter(dying)
 		require.NoError(t, err)
-		im.Accept(t.Context(), f.keyed("k", people(30)...))
+		accept(im, t.Context(), f.keyed("k", people(30)...))
 		time.Sleep(10 * time.Minute)
-		_, _, err = f.importer().Accept(t.Context(), f.keyed("k", people(31)...))
-		assert.ErrorIs(t, err, bulk.ErrKeyReused)
-		report, _, err := f.importer().Accept(t.Context(), f.keyed("k", people(30)...))
+		_, _, _, err = accept(f.importer(), t.Context(), f.keyed("k", people(31)...))
+		assert.ErrorIs(t, err, bulk.ErrIdempotencyKeyReused)
+		report, _, _, err := accept(f.importer(), t.Context(), f.keyed("k", people(30)...))
 		require.NoError(t, err)
 		assert.Equal(t, bulk.Summary{Created: 30}, report.Summary)
 	})
@@ -232,7 +232,7 @@ func TestKeyedImportOfEverySize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		for n := 1; n < bulk.DefaultSyncThreshold; n++ {
-			report, _, err := f.importer().Accept(t.Context(), f.keyed(fmt.Sprint(n), people(max(n, 10))[:n]...))
+			report, _, _, err := accept(f.importer(), t.Context(), f.keyed(fmt.Sprint(n), people(max(n, 10))[:n]...))
 			require.NoError(t, err, "%d users", n)
 			assert.Len(t, report.Results, n)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -26,65 +27,94 @@ func NewImporter(cfg Config) (*Importer, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, signs := ability[URLSigner](cfg.Blobs)
+	cfg.Logger.Debug("importer made", "maxBatch", BatchSize(cfg.Store), "idempotencyKeys", cfg.IdempotencyKeys != nil, "signedURLs", signs)
 	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs()}, nil
 }
 
-// Config returns the importer's configuration with all defaults filled in.
-func (im *Importer) Config() Config { return im.cfg }
+// Logger returns [Config.Logger], for those who serve the importer.
+func (im *Importer) Logger() *slog.Logger { return im.cfg.Logger }
 
 // A Request is a request to import users.
 type Request struct {
 	// Principal is who asks. Its tenant is where the users go.
 	Principal Principal
-	// Rows yields the rows. They are read once.
+	// Rows yields the rows. They are read once. If it is an [OptionsReader], it
+	// yields the options too.
 	Rows RowReader
-	// Options are read when Rows has ended, so a reader that finds the options
-	// behind the rows can set them in its Request.
+	// Options say what to do with users that exist, unless Rows yields them.
 	Options Options
 	// Async makes a job of the request however few rows it has.
 	Async bool
 	// IdempotencyKey makes it safe to send the request again: for 24 hours Accept
 	// answers the same rows and options under the same key of the same tenant
-	// with the first answer, and other ones with [ErrKeyReused]. While the first
-	// request is under way it returns [ErrKeyInProgress]. "" is no key. It needs
-	// [Config.Keys]. A request that is refused leaves its key free.
+	// with the first answer, and other ones with [ErrIdempotencyKeyReused]. While
+	// the first request is under way it returns [ErrIdempotencyKeyInProgress]. ""
+	// is no key. It needs [Config.IdempotencyKeys]. A request that is refused
+	// leaves its key free.
 	//
 	// Should the process die in the middle of a synchronous request, a repetition
 	// goes on with it and gives the results that the first would have given.
 	IdempotencyKey string
-	// Replayed is set by Accept if the answer is that of an earlier request.
+}
+
+// An Accepted is the answer to a request: a report or a job.
+type Accepted struct {
+	// Report is the outcome of a request that was imported at once.
+	Report *Report
+	// Job is what another request has become.
+	Job *Job
+	// Replayed says that the answer is that of an earlier request with the same
+	// idempotency key.
 	Replayed bool
 }
 
-// Accept does what the API does with a request: below [Config.SyncThreshold]
-// rows it is [Importer.Import], from there on [Importer.Submit]. Either the report
-// or the job is not nil unless there is an error.
-func (im *Importer) Accept(ctx context.Context, req *Request) (*Report, *Job, error) {
-	if err := im.check(req.Principal); err != nil {
-		return nil, nil, err
-	}
-	if req.IdempotencyKey != "" {
-		return im.acceptKeyed(ctx, req)
-	}
-	return im.accept(ctx, req, nil)
+// A request is a Request under way.
+type request struct {
+	Request
+	rows *limitedReader
+	key  *keyed // nil without an idempotency key
 }
 
-// accept is Accept without the key's part. k is nil for a request without a key.
-func (im *Importer) accept(ctx context.Context, req *Request, k *keyed) (*Report, *Job, error) {
-	rows := &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}
+func (im *Importer) newRequest(r Request) *request {
+	return &request{Request: r, rows: &limitedReader{rows: r.Rows, limit: im.cfg.MaxUsers}}
+}
+
+// options returns the options. They are complete once the rows have ended.
+func (r *request) options() Options {
+	if reader, ok := r.Rows.(OptionsReader); ok {
+		return reader.Options()
+	}
+	return r.Options
+}
+
+// Accept does what the API does with a request: below [Config.SyncThreshold]
+// rows it is [Importer.Import], from there on [Importer.Submit].
+func (im *Importer) Accept(ctx context.Context, req Request) (*Accepted, error) {
+	if err := im.check(req.Principal); err != nil {
+		return nil, err
+	}
+	r := im.newRequest(req)
+	if req.IdempotencyKey != "" {
+		return im.acceptKeyed(ctx, r)
+	}
+	return im.accept(ctx, r)
+}
+
+// accept is Accept without the key's part.
+func (im *Importer) accept(ctx context.Context, req *request) (*Accepted, error) {
 	if !req.Async {
-		first, ended, err := readRows(req.Rows, im.cfg.SyncThreshold)
+		ended, err := req.rows.readAhead(im.cfg.SyncThreshold)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if ended {
-			report, err := im.importRows(ctx, req, first, k)
-			return report, nil, err
+			report, err := im.importRows(ctx, req)
+			return &Accepted{Report: report}, err
 		}
-		rows.first = first
 	}
-	job, err := im.submit(ctx, req, rows, k)
-	return nil, job, err
+	job, err := im.submit(ctx, req)
+	return &Accepted{Job: job}, err
 }
 
 // check returns why the principal may not import.
@@ -98,10 +128,12 @@ func (im *Importer) check(p Principal) error {
 	return nil
 }
 
-// checkOptions returns why the options cannot be met. They are complete once the
-// rows have ended.
-func (im *Importer) checkOptions(opts Options) error {
-	if opts.SendWelcomeEmail && im.cfg.Mailer == nil {
+// checkEnd returns why the request is refused once its rows have ended.
+func (im *Importer) checkEnd(req *request) error {
+	if req.rows.count == 0 {
+		return &RequestError{Code: CodeEmptyUsers, Message: "users is empty; a request has at least one user"}
+	}
+	if req.options().SendWelcomeEmail && im.cfg.Mailer == nil {
 		return &RequestError{Code: CodeInvalidRequest, Message: "option sendWelcomeEmail: this service sends no welcome emails",
 			Details: map[string]any{"option": "sendWelcomeEmail"}}
 	}
@@ -116,31 +148,32 @@ func (im *Importer) checkOptions(opts Options) error {
 // cases nothing was written. When ctx is cancelled it returns ctx's error once
 // the batches under way have ended; rows may then have been written, and the same
 // request may be sent again.
-func (im *Importer) Import(ctx context.Context, req *Request) (*Report, error) {
+func (im *Importer) Import(ctx context.Context, req Request) (*Report, error) {
 	if err := im.check(req.Principal); err != nil {
 		return nil, err
 	}
-	rows, _, err := readRows(&limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}, im.cfg.MaxUsers+1)
-	if err != nil {
+	r := im.newRequest(req)
+	if _, err := r.rows.readAhead(im.cfg.MaxUsers + 1); err != nil {
 		return nil, err
 	}
-	return im.importRows(ctx, req, rows, nil)
+	return im.importRows(ctx, r)
 }
 
-func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k *keyed) (*Report, error) {
-	if len(rows) == 0 {
-		return nil, errEmpty()
+// importRows imports the rows of a request that were all read.
+func (im *Importer) importRows(ctx context.Context, req *request) (*Report, error) {
+	rows := req.rows.ahead
+	req.rows.count = len(rows)
+	if err := im.checkEnd(req); err != nil {
+		return nil, err
 	}
-	if err := im.checkOptions(req.Options); err != nil {
+	opts := req.options()
+	run, log, err := im.syncRun(ctx, req)
+	if err != nil {
 		return nil, err
 	}
 	report := make(reportSink, len(rows))
-	run, j, err := im.syncRun(ctx, req, k)
-	if err != nil {
-		return nil, err
-	}
-	e := newEngine(&im.cfg, req.Principal.Tenant, run, req.Options, report, j)
-	if err := im.runSync(ctx, e, &rowSource{rows: &rowList{rows: rows}}, k); err != nil {
+	e := newEngine(&im.cfg, req.Principal.Tenant, run, opts, report, log)
+	if err := im.runSync(ctx, e, &rowSource{rows: &rowList{rows: rows}}, req.key); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err() // and not the cause, which is for others
 		}
@@ -149,7 +182,7 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k 
 	if e.health.silent() {
 		return nil, fmt.Errorf("%w: the store did not answer for any row", ErrUnavailable)
 	}
-	if req.Options.SendWelcomeEmail && !req.Options.DryRun {
+	if opts.SendWelcomeEmail && !opts.DryRun {
 		im.welcome(ctx, req.Principal.Tenant, run, report)
 	}
 	return &Report{Summary: report.summary(), Results: report}, nil
@@ -158,17 +191,18 @@ func (im *Importer) importRows(ctx context.Context, req *Request, rows []Row, k 
 // syncRun returns the name and the journal of a synchronous import. One with a key
 // has those of the key, which then stands for these rows and no others. Nobody can
 // go on with one that has no key, so it needs no journal.
-func (im *Importer) syncRun(ctx context.Context, req *Request, k *keyed) (string, *journal, error) {
-	if k == nil {
+func (im *Importer) syncRun(ctx context.Context, req *request) (string, *journal, error) {
+	if req.key == nil {
 		return newID("req_", time.Now()), nil, nil
 	}
-	if err := k.pin(ctx, req.Options); err != nil {
+	if err := req.key.pin(ctx, req.options()); err != nil {
 		return "", nil, err
 	}
-	if req.Options.DryRun {
-		return runID(k.run), nil, nil
+	run := runID(req.key.run)
+	if req.options().DryRun {
+		return run, nil, nil
 	}
-	return runID(k.run), k.journal(im.blobs), nil
+	return run, req.key.journal(im.blobs), nil
 }
 
 // runSync runs a synchronous import, after what an earlier request with its key has
@@ -207,85 +241,84 @@ func (im *Importer) welcome(ctx context.Context, tenant, run string, report repo
 // returns the job, payload and record are durable. Its errors are those of Import,
 // and those of the backends: see [Retryable]. With any of them no job was made and
 // no blob is left behind.
-func (im *Importer) Submit(ctx context.Context, req *Request) (*Job, error) {
+func (im *Importer) Submit(ctx context.Context, req Request) (*Job, error) {
 	if err := im.check(req.Principal); err != nil {
 		return nil, err
 	}
-	return im.submit(ctx, req, &limitedReader{rows: req.Rows, limit: im.cfg.MaxUsers}, nil)
+	return im.submit(ctx, im.newRequest(req))
 }
 
-func (im *Importer) submit(ctx context.Context, req *Request, rows *limitedReader, k *keyed) (*Job, error) {
+func (im *Importer) submit(ctx context.Context, req *request) (*Job, error) {
+	spec := im.newSpec(req)
+	// The payload's end is where the request turns out to be good or bad, so a
+	// bad one fails the Put, which then stores nothing.
+	source := &payloadWriter{rows: req.rows, end: func() error { return im.checkEnd(req) }}
+	err := im.blobs.Put(ctx, spec.Payload, source, BlobInfo{ContentType: payloadType})
+	switch {
+	case source.err != nil && source.err != io.EOF:
+		return nil, source.err // the reason, whatever the store made of it
+	case err != nil:
+		im.discard(ctx, spec.Payload)
+		return nil, fmt.Errorf("bulk: put payload of %s: %w", spec.ID, err)
+	case source.err == nil || len(source.unread) > 0:
+		im.discard(ctx, spec.Payload)
+		return nil, &contractError{"BlobStore.Put did not read to the end"}
+	}
+	spec.TotalRecords = req.rows.count
+	spec.Options = req.options()
+	if req.key != nil {
+		spec.Fingerprint = req.key.fingerprint(spec.Options)
+	}
+	err = im.create(ctx, spec)
+	if req.key != nil && errors.Is(err, ErrJobExists) {
+		return req.key.join(ctx, im, spec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Job{JobSpec: *spec, Status: JobPending, UpdatedAt: spec.CreatedAt}, nil
+}
+
+// newSpec returns the job that a request becomes, but for what its rows say.
+func (im *Importer) newSpec(req *request) *JobSpec {
 	clock := time.Now()
 	now := clock.UTC().Truncate(time.Millisecond)
 	tenant := req.Principal.Tenant
-	job := &Job{
+	spec := &JobSpec{
 		ID:          newID("job_", clock),
 		Tenant:      tenant,
 		Type:        JobTypeUserImport,
 		CreatedBy:   req.Principal.ID,
 		CreatedAt:   now,
-		UpdatedAt:   now,
 		ExpiresAt:   now.Add(im.cfg.Retention),
-		Status:      JobPending,
 		SegmentRows: im.cfg.SegmentRows,
 	}
-	job.Payload = payloadKey(tenant, job.ID)
-	if k != nil {
+	spec.Payload = payloadKey(tenant, spec.ID)
+	if k := req.key; k != nil {
 		// Two requests that meet in one job have a payload each, until one wins.
-		job.ID = jobID(k.run)
-		job.Payload = fmt.Sprintf("%s-%d", payloadKey(tenant, job.ID), k.token)
+		spec.ID = jobID(k.run)
+		spec.Payload = fmt.Sprintf("%s-%d", payloadKey(tenant, spec.ID), k.token)
 	}
-	// The payload's end is where the request turns out to be good or bad, so a
-	// bad one fails the Put, which then stores nothing.
-	source := &payloadWriter{rows: rows, end: func() error {
-		if rows.count == 0 {
-			return errEmpty()
-		}
-		return im.checkOptions(req.Options)
-	}}
-	err := im.blobs.Put(ctx, job.Payload, source, BlobInfo{ContentType: payloadType})
-	switch {
-	case source.err != nil && source.err != io.EOF:
-		return nil, source.err // the reason, whatever the store made of it
-	case err != nil:
-		im.discard(ctx, job.Payload)
-		return nil, fmt.Errorf("bulk: put payload of %s: %w", job.ID, err)
-	case source.err == nil || len(source.unread) > 0:
-		im.discard(ctx, job.Payload)
-		return nil, &contractError{"BlobStore.Put did not read to the end"}
-	}
-	job.TotalRecords = rows.count
-	job.Options = req.Options
-	if k != nil {
-		job.Fingerprint = k.fingerprint(req.Options)
-	}
-	err = im.create(ctx, job)
-	if k != nil && errors.Is(err, ErrJobExists) {
-		return k.join(ctx, im, job)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return job, nil
+	return spec
 }
 
 // create adds the job to the queue. If that fails it removes the payload, unless
 // the job exists all the same, by a call whose answer was lost. Where the queue
 // cannot tell, such a job is left without a payload and will fail: no row of a
 // request that was refused is ever written.
-func (im *Importer) create(ctx context.Context, job *Job) error {
-	err := syncBackoff.retry(ctx, func() error { return im.jobs.Create(ctx, *job) })
+func (im *Importer) create(ctx context.Context, spec *JobSpec) error {
+	err := syncBackoff.retry(ctx, func() error { return im.jobs.Create(ctx, *spec) })
 	if err == nil {
 		return nil
 	}
 	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	made, getErr := im.jobs.Get(ask, job.ID)
-	if getErr == nil && made.Payload == job.Payload {
+	made, getErr := im.jobs.Get(ask, spec.ID)
+	if getErr == nil && made.Payload == spec.Payload {
 		return nil
 	}
-	im.discard(ctx, job.Payload)
-	return fmt.Errorf("bulk: create %s: %w", job.ID, err)
+	im.discard(ctx, spec.Payload)
+	return fmt.Errorf("bulk: create %s: %w", spec.ID, err)
 }
 
 // discard removes a blob that no job will use. If that fails it expires.
@@ -307,12 +340,22 @@ func (im *Importer) Job(ctx context.Context, p Principal, id string) (*Job, erro
 	if err := im.check(p); err != nil {
 		return nil, err
 	}
+	job, err := im.JobByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !p.mayUse(*job) {
+		return nil, fmt.Errorf("bulk: get job: %w", ErrJobNotFound)
+	}
+	return job, nil
+}
+
+// JobByID returns a job of any tenant, for whoever has shown that it may be seen, as
+// by a link that was signed for it. It returns [ErrJobNotFound] as Job does.
+func (im *Importer) JobByID(ctx context.Context, id string) (*Job, error) {
 	job, err := im.jobs.Get(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("bulk: get job: %w", err)
-	}
-	if !p.mayUse(job) {
-		return nil, fmt.Errorf("bulk: get job: %w", ErrJobNotFound)
 	}
 	return &job, nil
 }
@@ -400,8 +443,9 @@ func (im *Importer) Rows(ctx context.Context, job *Job) (RowReadCloser, error) {
 }
 
 // DownloadURL returns a URL for the results file of an ended job and the time at
-// which it stops working. It is "" if the job has no results, or if the blob
-// store cannot sign URLs: then package httpapi signs one of its own.
+// which it stops working. The URL is "" if the job has no results, or if the blob
+// store cannot sign URLs: package httpapi then signs one of its own, which stops
+// working at that time.
 func (im *Importer) DownloadURL(ctx context.Context, job *Job) (url string, expires time.Time, err error) {
 	if !job.Status.Ended() || job.Results == "" {
 		return "", time.Time{}, nil
@@ -412,9 +456,12 @@ func (im *Importer) DownloadURL(ctx context.Context, job *Job) (url string, expi
 		TTL: ttl, FileName: ResultsFileName(job), ContentType: resultsType,
 	})
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("bulk: sign results of %s: %w", job.ID, err)
+		url, err = "", fmt.Errorf("bulk: sign results of %s: %w", job.ID, err)
 	}
-	return url, expires, nil
+	if url == "" {
+		expires = time.Now().Add(ttl).UTC().Truncate(time.Millisecond)
+	}
+	return url, expires, err
 }
 
 // ResultsFileName is the name under which the results file of a job is saved by

@@ -29,8 +29,8 @@ func bubble(t *testing.T, test func(t *testing.T, f *fixture)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newFixture(t)) })
 }
 
-func request(users ...bulk.User) *bulk.Request {
-	return &bulk.Request{Principal: admin, Rows: bulk.Users(users...), Options: bulk.DefaultOptions()}
+func request(users ...bulk.User) bulk.Request {
+	return bulk.Request{Principal: admin, Rows: bulk.Users(users...), Options: bulk.DefaultOptions()}
 }
 
 // rows is a reader of rows of JSON text.
@@ -66,7 +66,7 @@ func TestImport(t *testing.T) {
 		require.NoError(t, f.mem.Put(tenant,
 			bulk.User{ID: "u-2", Email: "bo@example.com", CustomFields: parse(t, `{"team":"A","points":1}`)},
 			bulk.User{ID: "u-3", CustomFields: parse(t, `{"n":1}`)}))
-		req := &bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(
+		req := bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(
 			`{"userId":"u-1","email":"ana@example.com","customFields":{"points":9007199254740993}}`,
 			`{"email":"BO@example.com","customFields":{"points":2,"team":null}}`,
 			`{"userId":"u-3","customFields":{"n":1.0}}`,
@@ -124,7 +124,7 @@ func TestRowsOfOneUserInOneRequest(t *testing.T) {
 		for _, dry := range []bool{false, true} {
 			bubble(t, func(t *testing.T, f *fixture) {
 				test.opts.DryRun = dry
-				report, err := f.importer().Import(t.Context(), &bulk.Request{Principal: admin, Options: test.opts, Rows: rows(texts...)})
+				report, err := f.importer().Import(t.Context(), bulk.Request{Principal: admin, Options: test.opts, Rows: rows(texts...)})
 				require.NoError(t, err)
 				assert.Equal(t, test.want, statuses(report), "%+v", test.opts)
 				if dry {
@@ -138,12 +138,12 @@ func TestRowsOfOneUserInOneRequest(t *testing.T) {
 func TestSyncThreshold(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		im := f.importer()
-		report, job, err := im.Accept(t.Context(), request(people(99)...))
+		report, job, _, err := accept(im, t.Context(), request(people(99)...))
 		require.NoError(t, err)
 		assert.Nil(t, job)
 		assert.Equal(t, bulk.Summary{Created: 99}, report.Summary)
 
-		report, job, err = im.Accept(t.Context(), request(people(100)...))
+		report, job, _, err = accept(im, t.Context(), request(people(100)...))
 		require.NoError(t, err)
 		assert.Nil(t, report)
 		assert.Equal(t, 100, job.TotalRecords)
@@ -152,7 +152,7 @@ func TestSyncThreshold(t *testing.T) {
 
 		req := request(people(1)...)
 		req.Async = true
-		report, job, err = im.Accept(t.Context(), req)
+		report, job, _, err = accept(im, t.Context(), req)
 		require.NoError(t, err)
 		assert.Nil(t, report)
 		assert.Equal(t, 1, job.TotalRecords)
@@ -164,11 +164,10 @@ func TestSubmitMakesTheJobThatTheQueueHas(t *testing.T) {
 		opts := bulk.Options{SkipDuplicates: true, DryRun: true}
 		now := time.Now().UTC()
 		job := f.submit(150, opts)
-		assert.Equal(t, bulk.Job{
+		assert.Equal(t, bulk.Job{JobSpec: bulk.JobSpec{
 			ID: job.ID, Tenant: tenant, Type: bulk.JobTypeUserImport, CreatedBy: "root", Options: opts, TotalRecords: 150,
-			CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(bulk.DefaultRetention), Payload: job.Payload, SegmentRows: 100,
-			Status: bulk.JobPending,
-		}, *job)
+			CreatedAt: now, ExpiresAt: now.Add(bulk.DefaultRetention), Payload: job.Payload, SegmentRows: 100,
+		}, UpdatedAt: now, Status: bulk.JobPending}, *job)
 		assert.Equal(t, job, f.get(job.ID))
 		assert.Equal(t, []string{job.Payload}, f.blobs.Keys())
 	})
@@ -177,9 +176,8 @@ func TestSubmitMakesTheJobThatTheQueueHas(t *testing.T) {
 func TestOptionsMayComeBehindTheRows(t *testing.T) {
 	for _, n := range []int{3, 150} {
 		bubble(t, func(t *testing.T, f *fixture) {
-			req := &bulk.Request{Principal: admin}
-			req.Rows = &lateOptions{RowReader: bulk.Users(people(n)...), set: func() { req.Options = bulk.Options{DryRun: true} }}
-			report, job, err := f.importer().Accept(t.Context(), req)
+			rows := &lateOptions{RowReader: bulk.Users(people(n)...)}
+			report, job, _, err := accept(f.importer(), t.Context(), bulk.Request{Principal: admin, Rows: rows, Options: bulk.Options{Upsert: true}})
 			require.NoError(t, err)
 			if job != nil {
 				assert.Equal(t, bulk.Options{DryRun: true}, job.Options)
@@ -191,17 +189,29 @@ func TestOptionsMayComeBehindTheRows(t *testing.T) {
 	}
 }
 
+// lateOptions finds the options behind the rows.
 type lateOptions struct {
 	bulk.RowReader
-	set func()
+	options bulk.Options
 }
+
+func (r *lateOptions) Options() bulk.Options { return r.options }
 
 func (r *lateOptions) Next() (bulk.Row, error) {
 	row, err := r.RowReader.Next()
 	if err == io.EOF {
-		r.set()
+		r.options = bulk.Options{DryRun: true}
 	}
 	return row, err
+}
+
+// accept is Importer.Accept with what it returns apart.
+func accept(im *bulk.Importer, ctx context.Context, req bulk.Request) (*bulk.Report, *bulk.Job, bool, error) {
+	accepted, err := im.Accept(ctx, req)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	return accepted.Report, accepted.Job, accepted.Replayed, nil
 }
 
 // brokenRows fails after some rows.
@@ -258,22 +268,22 @@ func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 		"NoMailer":        {func(r *bulk.Request) { r.Options.SendWelcomeEmail = true }, refusal(bulk.CodeInvalidRequest)},
 		"NoMailerManyRow": {func(r *bulk.Request) { r.Options.SendWelcomeEmail = true; r.Rows = bulk.Users(people(150)...) }, refusal(bulk.CodeInvalidRequest)},
 	} {
-		for way, send := range map[string]func(ctx context.Context, im *bulk.Importer, req *bulk.Request) (any, error){
-			"Import": func(ctx context.Context, im *bulk.Importer, req *bulk.Request) (any, error) {
+		for way, send := range map[string]func(ctx context.Context, im *bulk.Importer, req bulk.Request) (any, error){
+			"Import": func(ctx context.Context, im *bulk.Importer, req bulk.Request) (any, error) {
 				report, err := im.Import(ctx, req)
 				return report == nil, err
 			},
-			"Submit": func(ctx context.Context, im *bulk.Importer, req *bulk.Request) (any, error) {
+			"Submit": func(ctx context.Context, im *bulk.Importer, req bulk.Request) (any, error) {
 				job, err := im.Submit(ctx, req)
 				return job == nil, err
 			},
-			"Accept": func(ctx context.Context, im *bulk.Importer, req *bulk.Request) (any, error) {
-				report, job, err := im.Accept(ctx, req)
+			"Accept": func(ctx context.Context, im *bulk.Importer, req bulk.Request) (any, error) {
+				report, job, _, err := accept(im, ctx, req)
 				return report == nil && job == nil, err
 			},
-			"AcceptAsync": func(ctx context.Context, im *bulk.Importer, req *bulk.Request) (any, error) {
+			"AcceptAsync": func(ctx context.Context, im *bulk.Importer, req bulk.Request) (any, error) {
 				req.Async = true
-				report, job, err := im.Accept(ctx, req)
+				report, job, _, err := accept(im, ctx, req)
 				return report == nil && job == nil, err
 			},
 		} {
@@ -281,7 +291,7 @@ func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 				bubble(t, func(t *testing.T, f *fixture) {
 					f.cfg.MaxUsers, f.cfg.Mailer = 200, nil
 					req := request(people(20)...)
-					test.change(req)
+					test.change(&req)
 					nothing, err := send(t.Context(), f.importer(), req)
 					require.Error(t, err)
 					test.want(t, err)
@@ -311,11 +321,11 @@ func TestMostUsers(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.cfg.MaxUsers = 50
 		f.cfg.SyncThreshold = 51 // no jobs
-		report, job, err := f.importer().Accept(t.Context(), request(people(50)...))
+		report, job, _, err := accept(f.importer(), t.Context(), request(people(50)...))
 		require.NoError(t, err)
 		assert.Nil(t, job)
 		assert.Equal(t, 50, report.Summary.Total())
-		_, _, err = f.importer().Accept(t.Context(), request(people(51)...))
+		_, _, _, err = accept(f.importer(), t.Context(), request(people(51)...))
 		assert.ErrorContains(t, err, "request has 51 users; the limit is 50")
 		job, err = f.importer().Submit(t.Context(), request(people(50)...))
 		require.NoError(t, err)
@@ -380,7 +390,7 @@ func TestWhatIsNoOutage(t *testing.T) {
 			bubble(t, func(t *testing.T, f *fixture) {
 				require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "old", Email: "old@x.io"}))
 				f.failWrites(test.err)
-				report, err := f.importer().Import(t.Context(), &bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(test.rows...)})
+				report, err := f.importer().Import(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(test.rows...)})
 				require.NoError(t, err)
 				assert.Len(t, report.Results, len(test.rows))
 				assert.Equal(t, bulk.StatusFailed, report.Results[0].Status)
@@ -725,7 +735,7 @@ func (q *hookedJobs) call(op string, f func() error) error {
 	return nil
 }
 
-func (q *hookedJobs) Create(ctx context.Context, job bulk.Job) error {
+func (q *hookedJobs) Create(ctx context.Context, job bulk.JobSpec) error {
 	return q.call("Create", func() error { return q.JobQueue.Create(ctx, job) })
 }
 
@@ -946,7 +956,7 @@ func TestRowsOfAJob(t *testing.T) {
 			{JSON: []byte{}, Line: 3, Errors: []bulk.RowError{{Code: bulk.CodeInvalidUser, Message: "a stray quote"}}},
 			{JSON: []byte(`7`), Line: 4},
 		}
-		job, err := im.Submit(t.Context(), &bulk.Request{Principal: admin, Rows: &rowSlice{sent}})
+		job, err := im.Submit(t.Context(), bulk.Request{Principal: admin, Rows: &rowSlice{sent}})
 		require.NoError(t, err)
 		r, err := im.Rows(t.Context(), job)
 		require.NoError(t, err)
@@ -1004,7 +1014,7 @@ func TestDownloadURL(t *testing.T) {
 		url, expires, err := f.importer().DownloadURL(t.Context(), done)
 		require.NoError(t, err)
 		assert.Empty(t, url, "a store that cannot sign")
-		assert.Zero(t, expires)
+		assert.Equal(t, time.Hour, time.Until(expires), "a link of the caller stops working then")
 
 		var asked bulk.SignOptions
 		signer := &signingBlobs{f.blobs, func(key string, opts bulk.SignOptions) (string, time.Time, error) {
@@ -1149,7 +1159,7 @@ func TestPanicsOfBackendsAreErrors(t *testing.T) {
 		"Submit/Put":    {blobsThatPanic("Put"), submit},
 		"Submit/Create": {jobsThatPanic("Create"), submit},
 		"Submit/Reader": {func(*fixture) {}, func(f *fixture, im *bulk.Importer, _, _ *bulk.Job) error {
-			_, err := im.Submit(f.t.Context(), &bulk.Request{Principal: admin, Rows: panicRows{}})
+			_, err := im.Submit(f.t.Context(), bulk.Request{Principal: admin, Rows: panicRows{}})
 			return err
 		}},
 		"Job": {jobsThatPanic("Get"), func(f *fixture, im *bulk.Importer, pending, _ *bulk.Job) error {

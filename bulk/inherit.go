@@ -58,7 +58,7 @@ func (e *engine) unsettled() []*item {
 // in their order. Nothing new is decided before that: it could be upon a write that
 // is still to come.
 func (e *engine) settleSent(ctx context.Context) error {
-	for items := range slices.Chunk(e.unsettled(), MaxBatch) {
+	for items := range slices.Chunk(e.unsettled(), e.batch) {
 		if _, err := e.settle(ctx, slices.Clone(items)); err != nil {
 			return err
 		}

@@ -23,12 +23,8 @@ func (s JobStatus) Ended() bool {
 // JobTypeUserImport is the [Job.Type] of imports, the only type there is.
 const JobTypeUserImport = "user_import"
 
-// A Job is the record of an asynchronous import, and its entry in the
-// [JobQueue]. A queue may keep it as one JSON document beside the fields that it
-// searches by.
-type Job struct {
-	// What the importer sets. It never changes.
-
+// A JobSpec is what the importer says of a job when it creates it. It never changes.
+type JobSpec struct {
 	ID           string    `json:"id"` // "job_" and a UUIDv7: ids sort by time
 	Tenant       string    `json:"tenant"`
 	Type         string    `json:"type"`
@@ -45,6 +41,13 @@ type Job struct {
 	// Fingerprint identifies the rows and options of a job that was made under an
 	// idempotency key.
 	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// A Job is the record of an asynchronous import, and its entry in the
+// [JobQueue]. A queue may keep the [JobSpec] as one JSON document, whose fields may
+// become more with later versions, beside the fields that it searches by.
+type Job struct {
+	JobSpec
 
 	// What the queue sets.
 

@@ -32,7 +32,7 @@ func TestKeysAreAllowedAndDifferent(t *testing.T) {
 	seen := map[string]bool{}
 	for _, tenant := range []string{"", "a", "a/b", "a_2fb", ".", strings.Repeat("é", MaxTenant/2)} {
 		for _, id := range []string{newID("job_", testTime), newID("job_", testTime)} {
-			job := &Job{ID: id, Tenant: tenant}
+			job := &Job{JobSpec: JobSpec{ID: id, Tenant: tenant}}
 			for _, key := range []string{
 				payloadKey(tenant, id), segmentKey(job, 0, 1), segmentKey(job, 0, 2), segmentKey(job, 1_000_000, 1),
 				mailedKey(job, 0, 1), chunkKey(blobFolder(tenant, id), 0), chunkKey(blobFolder(tenant, id), 1_000_000), resultsKey(job, 0), resultsKey(job, 1<<62),

@@ -169,7 +169,7 @@ func (l *ledger) rest() map[int]*segment {
 // appendResults appends the results as lines.
 func appendResults(dst []byte, rows []RowResult) []byte {
 	for i := range rows {
-		dst = rows[i].AppendJSON(dst)
+		dst = rows[i].appendJSON(dst)
 		dst = append(dst, '\n')
 	}
 	return dst

@@ -44,7 +44,7 @@ func (r modelRow) row() bulk.Row {
 }
 
 // apply applies a row and returns its status, its code if it failed, and the id.
-func (m *model) apply(row modelRow, opts bulk.Options, newID string) (bulk.Status, bulk.Code, string) {
+func (m *model) apply(row modelRow, opts bulk.Options, newID string) (bulk.Status, bulk.RowCode, string) {
 	key := strings.ToLower(row.Email)
 	id := row.ID
 	if id == "" {

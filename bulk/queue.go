@@ -28,14 +28,15 @@ import (
 //     error may have had its effect.
 //
 // A queue that can tell when a job becomes claimable also implements
-// [JobNotifier].
+// [JobNotifier]. One that wraps another keeps such abilities of it by a method
+// Unwrap() JobQueue.
 //
 // [bulktest.TestJobQueue]: https://pkg.go.dev/github.com/bulkops/bulkops/bulk/bulktest#TestJobQueue
 type JobQueue interface {
-	// Create adds a job. It sets Status to [JobPending], UpdatedAt to CreatedAt,
-	// and what else the queue or a worker sets to zero. It returns
-	// [ErrJobExists] if the id is in use.
-	Create(ctx context.Context, job Job) error
+	// Create adds a job with the status [JobPending] and UpdatedAt as its CreatedAt;
+	// all else that the queue or a worker sets is zero. It returns [ErrJobExists] if
+	// the id is in use.
+	Create(ctx context.Context, spec JobSpec) error
 
 	// Get returns a job, or [ErrJobNotFound]. It is strongly consistent.
 	Get(ctx context.Context, id string) (Job, error)

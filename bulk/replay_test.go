@@ -73,7 +73,7 @@ func newScenario(seed uint64) scenario {
 type outcome struct {
 	Index  int
 	Status bulk.Status
-	Code   bulk.Code
+	Code   bulk.RowCode
 	UserID string
 }
 
@@ -125,7 +125,7 @@ func newWorld(t *testing.T, s scenario) *world {
 	for i, r := range s.rows {
 		rows[i] = r.row()
 	}
-	w.job, err = im.Submit(t.Context(), &bulk.Request{Principal: admin, Rows: &rowSlice{rows}, Options: s.opts})
+	w.job, err = im.Submit(t.Context(), bulk.Request{Principal: admin, Rows: &rowSlice{rows}, Options: s.opts})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,29 +13,29 @@ const (
 	StatusNotProcessed Status = "notProcessed" // the job ended before it reached the row
 )
 
-// A Code says what is wrong with a row. Codes are part of the wire format.
-type Code string
+// A RowCode says what is wrong with a row. Codes are part of the wire format.
+type RowCode string
 
 // The codes of row errors.
 const (
-	CodeInvalidUser         Code = "INVALID_USER"          // the row is not a JSON object, or cannot be read in its format
-	CodeMissingIdentifier   Code = "MISSING_IDENTIFIER"    // neither userId nor email is there and not empty
-	CodeInvalidUserID       Code = "INVALID_USER_ID"       // not a string of 1 to 256 characters without control characters
-	CodeInvalidEmail        Code = "INVALID_EMAIL"         // not an address, see [ValidEmail]
-	CodeInvalidCustomFields Code = "INVALID_CUSTOM_FIELDS" // not an object, or a field breaks a limit of [Fields]
-	CodeInvalidMetadata     Code = "INVALID_METADATA"      // likewise
-	CodeUnknownField        Code = "UNKNOWN_FIELD"         // a key that would be lost in silence
-	CodeDuplicateKey        Code = "DUPLICATE_KEY"         // a key twice in one object
-	CodeUserTooLarge        Code = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
-	CodeUserExists          Code = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
-	CodeEmailTaken          Code = "EMAIL_TAKEN"           // the email belongs to another user
-	CodeStoreError          Code = "STORE_ERROR"           // the store failed, all retries included; nothing was written
-	CodeOutcomeUnknown      Code = "OUTCOME_UNKNOWN"       // whether the row was applied cannot be told any more; it was not applied twice
+	CodeInvalidUser         RowCode = "INVALID_USER"          // the row is not a JSON object, or cannot be read in its format
+	CodeMissingIdentifier   RowCode = "MISSING_IDENTIFIER"    // neither userId nor email is there and not empty
+	CodeInvalidUserID       RowCode = "INVALID_USER_ID"       // not a string of 1 to 256 characters without control characters
+	CodeInvalidEmail        RowCode = "INVALID_EMAIL"         // not an address, see [validEmail]
+	CodeInvalidCustomFields RowCode = "INVALID_CUSTOM_FIELDS" // not an object, or a field breaks a limit of [Fields]
+	CodeInvalidMetadata     RowCode = "INVALID_METADATA"      // likewise
+	CodeUnknownField        RowCode = "UNKNOWN_FIELD"         // a key that would be lost in silence
+	CodeDuplicateKey        RowCode = "DUPLICATE_KEY"         // a key twice in one object
+	CodeUserTooLarge        RowCode = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
+	CodeUserExists          RowCode = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
+	CodeEmailTaken          RowCode = "EMAIL_TAKEN"           // the email belongs to another user
+	CodeStoreError          RowCode = "STORE_ERROR"           // the store failed, all retries included; nothing was written
+	CodeOutcomeUnknown      RowCode = "OUTCOME_UNKNOWN"       // whether the row was applied cannot be told any more; it was not applied twice
 )
 
 // A RowError is one thing that is wrong with a row.
 type RowError struct {
-	Code Code `json:"code"`
+	Code RowCode `json:"code"`
 	// Field is the field at fault, with dots for nested ones, if there is one.
 	Field string `json:"field,omitempty"`
 	// Message is for people. It says what is wrong and where, and holds nothing

@@ -29,6 +29,14 @@ type RowReader interface {
 	Next() (Row, error)
 }
 
+// An OptionsReader is a [RowReader] that finds the options of its request beside the
+// rows, maybe behind them.
+type OptionsReader interface {
+	RowReader
+	// Options returns the options. They are complete once Next has returned io.EOF.
+	Options() Options
+}
+
 // A RowReadCloser is a [RowReader] to be closed after use.
 type RowReadCloser interface {
 	RowReader
@@ -53,23 +61,6 @@ func (r *userReader) Next() (Row, error) {
 	return Row{JSON: text}, nil
 }
 
-// readRows reads up to limit rows and keeps them. It reports whether they ended
-// before the limit.
-func readRows(in RowReader, limit int) (rows []Row, ended bool, err error) {
-	for len(rows) < limit {
-		row, err := in.Next()
-		if err == io.EOF {
-			return rows, true, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		row.JSON = bytes.Clone(row.JSON) // it is valid until the next row only
-		rows = append(rows, row)
-	}
-	return rows, false, nil
-}
-
 // A rowList yields rows that are in memory.
 type rowList struct{ rows []Row }
 
@@ -82,13 +73,33 @@ func (l *rowList) Next() (Row, error) {
 	return row, nil
 }
 
-// A limitedReader yields first some rows that were read before, then the others.
-// If there are more than limit it counts them all and refuses the request.
+// A limitedReader yields the rows of a request. If there are more than limit it
+// counts them all and refuses the request.
 type limitedReader struct {
 	rows  RowReader
-	first []Row
+	ahead []Row // rows that were read ahead
 	limit int
-	count int
+	count int // rows that were yielded
+}
+
+// readAhead reads up to so many rows and keeps them. It reports whether they ended
+// before that.
+func (l *limitedReader) readAhead(rows int) (ended bool, err error) {
+	for len(l.ahead) < rows {
+		row, err := l.rows.Next()
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		row.JSON = bytes.Clone(row.JSON) // it is valid until the next row only
+		l.ahead = append(l.ahead, row)
+		if len(l.ahead) > l.limit {
+			return false, l.refuse()
+		}
+	}
+	return false, nil
 }
 
 func (l *limitedReader) Next() (Row, error) {
@@ -96,33 +107,37 @@ func (l *limitedReader) Next() (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	if l.count < l.limit {
-		l.count++
-		return row, nil
+	if l.count++; l.count > l.limit {
+		return Row{}, l.refuse()
 	}
-	count := l.count
-	for ; err == nil; _, err = l.next() {
-		count++
-	}
-	if err != io.EOF {
-		return Row{}, err
-	}
-	return Row{}, &RequestError{
-		Code:    CodeTooManyUsers,
-		Message: fmt.Sprintf("request has %d users; the limit is %d", count, l.limit),
-		Details: map[string]any{"count": count, "limit": l.limit},
-	}
+	return row, nil
 }
 
 func (l *limitedReader) next() (Row, error) {
-	if len(l.first) > 0 {
-		row := l.first[0]
-		l.first = l.first[1:]
+	if len(l.ahead) > 0 {
+		row := l.ahead[0]
+		l.ahead = l.ahead[1:]
 		return row, nil
 	}
 	return l.rows.Next()
 }
 
-func errEmpty() error {
-	return &RequestError{Code: CodeEmptyUsers, Message: "users is empty; a request has at least one user"}
+// refuse counts all rows, and refuses the request.
+func (l *limitedReader) refuse() error {
+	count := l.count + len(l.ahead)
+	for {
+		_, err := l.rows.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		count++
+	}
+	return &RequestError{
+		Code:    CodeTooManyUsers,
+		Message: fmt.Sprintf("request has %d users; the limit is %d", count, l.limit),
+		Details: map[string]any{"count": count, "limit": l.limit},
+	}
 }

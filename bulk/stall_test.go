@@ -49,7 +49,7 @@ func TestManyInvalidRows(t *testing.T) {
 		for i := range texts {
 			texts[i] = `{}`
 		}
-		job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Rows: rows(texts...)})
+		job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Rows: rows(texts...)})
 		require.NoError(t, err)
 		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
 		done := f.get(job.ID)

@@ -2,9 +2,28 @@ package bulk
 
 import "context"
 
-// MaxBatch is how many references or writes one call of a [Store] takes at most:
-// the batch limit of DynamoDB's BatchWriteItem and BatchExecuteStatement.
+// MaxBatch is how many references or writes one call of a [Store] takes at
+// most that is no [BatchSizer]: the batch limit of DynamoDB's BatchWriteItem and
+// BatchExecuteStatement.
 const MaxBatch = 25
+
+// A BatchSizer is a [Store] that takes another number of elements a call. A database
+// that writes hundreds of rows in one round trip should say so.
+type BatchSizer interface {
+	// MaxBatch returns how many references or writes one call takes at most, from 1
+	// to 1,000. It is always the same.
+	MaxBatch() int
+}
+
+const maxBatchSize = 1000
+
+// BatchSize returns how many elements one call of the store takes at most.
+func BatchSize(s Store) int {
+	if sizer, ok := ability[BatchSizer](s); ok {
+		return sizer.MaxBatch()
+	}
+	return MaxBatch
+}
 
 // A Store keeps users. It is dumb on purpose: what a row means (match, merge,
 // duplicate, conflict) is decided by this package, the same for every store. A
@@ -15,8 +34,9 @@ const MaxBatch = 25
 //   - Methods are safe for concurrent use, by any number of processes.
 //   - Tenants are separate: equal ids or emails of two tenants are different users.
 //   - Ids are compared byte by byte, emails by [EmailKey].
-//   - A call takes 1 to [MaxBatch] elements. Lookup refuses others with
-//     [ErrBatchTooLarge], Commit with that error for every write.
+//   - A call takes 1 to [MaxBatch] elements, or as many as the store says as
+//     a [BatchSizer]. Lookup refuses others with [ErrBatchTooLarge], Commit with
+//     that error for every write.
 //   - Arguments are not modified and not kept after the return; results are the
 //     caller's.
 //   - A cancelled context ends a call soon, with an error for which
@@ -30,6 +50,9 @@ const MaxBatch = 25
 // or the network's: errors.Is finds [context.DeadlineExceeded], [context.Canceled],
 // [io.EOF] or [io.ErrUnexpectedEOF] in it, or errors.As a [net.Error] or a
 // [syscall.Errno]. A store that wraps its driver's errors has that for nothing.
+//
+// A store that wraps another keeps optional abilities of it by a method
+// Unwrap() Store.
 //
 // [bulktest.TestStore]: https://pkg.go.dev/github.com/bulkops/bulkops/bulk/bulktest#TestStore
 type Store interface {

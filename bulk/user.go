@@ -17,11 +17,11 @@ const (
 	// MaxItem is the size of a DynamoDB item in bytes, names included. Source:
 	// DynamoDB developer guide, "Quotas".
 	MaxItem = 400 << 10
-	// StoreReserve is the part of [MaxItem] that is left to a store's own
+	// storeReserve is the part of [MaxItem] that is left to a store's own
 	// attributes: keys, version, [MaxMark] and the names of all of them.
-	StoreReserve = 8 << 10
+	storeReserve = 8 << 10
 	// MaxUser is the size of a user in bytes, as [User.Size] counts it.
-	MaxUser = MaxItem - StoreReserve
+	MaxUser = MaxItem - storeReserve
 )
 
 // A User is what the library knows of a user. A store may keep more with it,

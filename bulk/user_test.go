@@ -68,7 +68,7 @@ func TestSummary(t *testing.T) {
 
 func TestJobCounts(t *testing.T) {
 	assert.Zero(t, bulk.Job{}.Percent())
-	job := bulk.Job{TotalRecords: 3, Progress: bulk.Progress{Summary: bulk.Summary{Created: 1, Failed: 1}}}
+	job := bulk.Job{JobSpec: bulk.JobSpec{TotalRecords: 3}, Progress: bulk.Progress{Summary: bulk.Summary{Created: 1, Failed: 1}}}
 	assert.Equal(t, 66, job.Percent(), "rounded down")
 	assert.Equal(t, bulk.Summary{Created: 1, Failed: 1, NotProcessed: 1}, job.Summary())
 	job.Progress.Summary.Skipped = 1

@@ -66,7 +66,7 @@ func (p *plan) readRow(index int, row Row) {
 	}
 }
 
-func (p *plan) fail(code Code, field, message string) {
+func (p *plan) fail(code RowCode, field, message string) {
 	if len(p.errors) < maxRowErrors {
 		p.errors = append(p.errors, RowError{Code: code, Field: field, Message: message})
 	}
@@ -187,7 +187,7 @@ func (p *plan) email(value []byte, null bool) string {
 	}
 	if value[0] == '"' {
 		email := canon.Unquote(value)
-		if ValidEmail(email) {
+		if validEmail(email) {
 			return email
 		}
 	}
@@ -205,7 +205,7 @@ func (p *plan) echo(value []byte, most int) string {
 	return canon.Unquote(value)
 }
 
-func (p *plan) fields(name string, value jsontext.Value, null bool, code Code) Fields {
+func (p *plan) fields(name string, value jsontext.Value, null bool, code RowCode) Fields {
 	if null {
 		return Fields{}
 	}

@@ -11,7 +11,7 @@ import (
 
 // A fault is a row error without its message.
 type fault struct {
-	Code  Code
+	Code  RowCode
 	Field string
 }
 

@@ -27,7 +27,7 @@ func (p *postman) send(ctx context.Context, rows []*RowResult) error {
 		messages []Welcome
 		to       []*RowResult
 	)
-	for some := range slices.Chunk(rows, MaxBatch) {
+	for some := range slices.Chunk(rows, BatchSize(p.cfg.Store)) {
 		found, err := p.lookup(ctx, some)
 		if err != nil {
 			return err

@@ -65,11 +65,11 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // RunJob claims one job and runs it to its end, or until ctx is cancelled, which
-// stops it as it does [Worker.Run]. It returns nil if the job has ended or, after
-// a cancellation, was left for another worker in good order. It returns
-// [ErrNoJob] if the job does not exist, has ended, or is claimed by another, and
-// otherwise the error that the attempt failed with; the queue then offers the job
-// again.
+// stops it as it does [Worker.Run]. It returns nil if the job has ended, and
+// [ErrJobLeft] if it was left in good order, for another worker to go on with at
+// once. It returns [ErrNoJob] if the job does not exist, has ended before, or is
+// claimed by another. Any other error is what the attempt failed with; the queue
+// then offers the job again.
 func (w *Worker) RunJob(ctx context.Context, id string) error {
 	asked := time.Now()
 	job, err := w.cfg.jobs().Claim(ctx, w.claim(id))
@@ -86,7 +86,7 @@ func (w *Worker) claim(id string) Claim {
 }
 
 func (w *Worker) log(ctx context.Context, job *Job, err error) {
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrJobLeft) {
 		w.cfg.Logger.ErrorContext(ctx, "attempt failed", "job", job.ID, "attempt", job.Attempts, "error", err)
 	}
 }

@@ -118,7 +118,7 @@ func (c Config) complete() (Config, *url.URL, error) {
 		rand.Read(c.LinkKey) // it never fails
 	}
 	if c.Logger == nil {
-		c.Logger = c.Importer.Config().Logger
+		c.Logger = c.Importer.Logger()
 	}
 	return c, base, nil
 }

@@ -42,7 +42,7 @@
 //     refuse the whole request.
 //   - A request with an Idempotency-Key is compared with the first by its rows and
 //     options, not by its bytes: white space between rows does not make another
-//     body. A refused request leaves its key free. Without a [bulk.KeyStore] a
+//     body. A refused request leaves its key free. Without a [bulk.IdempotencyKeyStore] a
 //     request with a key is 400.
 //   - A row of more than 4 MiB of text fails as USER_TOO_LARGE.
 //   - Results of a job that has none, or has not ended, are 404 NOT_FOUND, with

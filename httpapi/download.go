@@ -8,17 +8,13 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// linkHolder is who a download link speaks for. The link was made for a caller
-// who may see the job, and names no other.
-var linkHolder = bulk.Principal{ID: "download link", Role: bulk.RoleSuperAdmin}
-
 // download is GET downloads/{token}: the results file, for whoever has the link.
 func (h *Handler) download(c *call) error {
 	id, err := h.links.job(c.arg, time.Now())
 	if err != nil || c.r.URL.RawQuery != "" {
 		return &problem{status: http.StatusForbidden, code: codeForbidden, message: "the link has expired or was altered"}
 	}
-	job, err := h.cfg.Importer.Job(c.r.Context(), linkHolder, id)
+	job, err := h.cfg.Importer.JobByID(c.r.Context(), id)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestIdempotencyKey(t *testing.T) {
 func TestIdempotencyKeyInProgress(t *testing.T) {
 	queue := memjobs.New()
 	inner := 0
-	w := newWorld(t, func(cfg *bulk.Config, api *httpapi.Config) { cfg.Keys = queue })
+	w := newWorld(t, func(cfg *bulk.Config, api *httpapi.Config) { cfg.IdempotencyKeys = queue })
 	w.store.lookup = func() {
 		if inner++; inner > 1 {
 			return
@@ -66,4 +66,4 @@ func TestIdempotencyKeyIsChecked(t *testing.T) {
 	requireProblem(t, without.do(admin, "POST", usersPath, usersBody(1), "Idempotency-Key: a"), http.StatusBadRequest, "INVALID_REQUEST")
 }
 
-func withKeys(cfg *bulk.Config, _ *httpapi.Config) { cfg.Keys = memjobs.New() }
+func withKeys(cfg *bulk.Config, _ *httpapi.Config) { cfg.IdempotencyKeys = memjobs.New() }

@@ -76,14 +76,9 @@ func (h *Handler) downloadURL(c *call, job *bulk.Job) (string, time.Time) {
 		// The handler can serve the file too.
 		h.cfg.Logger.WarnContext(ctx, "blob store signed no download link", "job", job.ID, "error", err)
 	}
-	if err == nil && url != "" {
+	if url != "" {
 		return url, expires
 	}
-	expires = time.Now().Add(h.cfg.Importer.Config().DownloadTTL)
-	if job.ExpiresAt.Before(expires) {
-		expires = job.ExpiresAt
-	}
-	expires = expires.UTC().Truncate(time.Millisecond)
 	return h.url(c.r, "downloads/"+h.links.token(job.ID, expires)), expires
 }
 

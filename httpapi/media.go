@@ -15,22 +15,23 @@ type format struct {
 	mediaType string
 	// inQuery is set where options are query parameters.
 	inQuery bool
-	// rows returns a reader of a body. It sets the options that it finds.
-	rows func(body io.Reader, options *bulk.Options) bulk.RowReader
+	// rows returns a reader of a body. One that finds options in it changes those
+	// that are given, and is a bulk.OptionsReader.
+	rows func(body io.Reader, options bulk.Options) bulk.RowReader
 }
 
 var formats = []format{
 	{
 		mediaType: "application/json",
-		rows:      func(body io.Reader, options *bulk.Options) bulk.RowReader { return rowio.NewJSON(body, options) },
+		rows:      func(body io.Reader, options bulk.Options) bulk.RowReader { return rowio.NewJSON(body, options) },
 	},
 	{
 		mediaType: "application/x-ndjson", inQuery: true,
-		rows: func(body io.Reader, _ *bulk.Options) bulk.RowReader { return rowio.NewNDJSON(body) },
+		rows: func(body io.Reader, _ bulk.Options) bulk.RowReader { return rowio.NewNDJSON(body) },
 	},
 	{
 		mediaType: "text/csv", inQuery: true,
-		rows: func(body io.Reader, _ *bulk.Options) bulk.RowReader { return rowio.NewCSV(body) },
+		rows: func(body io.Reader, _ bulk.Options) bulk.RowReader { return rowio.NewCSV(body) },
 	},
 }
 

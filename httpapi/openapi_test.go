@@ -105,7 +105,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	assert.EqualValues(t, bulk.DefaultMaxUsers, *property("ImportRequest", "users").MaxItems)
 	assert.EqualValues(t, bulk.MaxUserID, *property("User", "userId").MaxLength)
 	assert.EqualValues(t, bulk.MaxEmail, *property("User", "email").MaxLength)
-	assert.EqualValues(t, bulk.MaxKey, *doc.Components.Parameters["IdempotencyKey"].Value.Schema.Value.MaxLength)
+	assert.EqualValues(t, bulk.MaxIdempotencyKey, *doc.Components.Parameters["IdempotencyKey"].Value.Schema.Value.MaxLength)
 	assert.Contains(t, schema("User").Description, fmt.Sprintf("%d bytes", bulk.MaxUser))
 	assert.Contains(t, schema("Fields").Description, fmt.Sprintf("at most %d levels", bulk.MaxFieldDepth))
 	assert.Contains(t, schema("Fields").Description, fmt.Sprintf("1 to %d characters", bulk.MaxFieldName))
@@ -145,7 +145,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		string(bulk.CodeInvalidUser), string(bulk.CodeMissingIdentifier), string(bulk.CodeInvalidUserID), string(bulk.CodeInvalidEmail),
 		string(bulk.CodeInvalidCustomFields), string(bulk.CodeInvalidMetadata), string(bulk.CodeUnknownField), string(bulk.CodeDuplicateKey),
-		string(bulk.CodeUserTooLarge), string(bulk.CodeUserExists), string(bulk.CodeEmailTaken), string(bulk.CodeStoreError),
+		string(bulk.CodeUserTooLarge), string(bulk.CodeUserExists), string(bulk.CodeEmailTaken), string(bulk.CodeStoreError), string(bulk.CodeOutcomeUnknown),
 	}, enum(schema("RowErrorCode")))
 	assert.ElementsMatch(t, []string{
 		string(bulk.StatusCreated), string(bulk.StatusUpdated), string(bulk.StatusUnchanged), string(bulk.StatusSkipped),

@@ -9,7 +9,7 @@ import (
 	"github.com/bulkops/bulkops/internal/rowio"
 )
 
-// The codes of answers beyond those of [bulk.RequestError].
+// The codes of answers beyond those of [*bulk.RequestError].
 const (
 	codeInvalidRequest   = string(bulk.CodeInvalidRequest)
 	codeUnauthenticated  = "UNAUTHENTICATED"
@@ -93,9 +93,9 @@ func problemOf(err error) (_ *problem, cause error) {
 		return jobNotFound(), nil
 	case errors.Is(err, bulk.ErrJobEnded):
 		return &problem{status: http.StatusConflict, code: codeJobEnded, message: "the job has ended"}, nil
-	case errors.Is(err, bulk.ErrKeyInProgress):
+	case errors.Is(err, bulk.ErrIdempotencyKeyInProgress):
 		return &problem{status: http.StatusConflict, code: codeKeyInProgress, message: "a request with this Idempotency-Key is under way"}, nil
-	case errors.Is(err, bulk.ErrKeyReused):
+	case errors.Is(err, bulk.ErrIdempotencyKeyReused):
 		return &problem{status: http.StatusUnprocessableEntity, code: codeKeyReused, message: "the Idempotency-Key was used for another body or other options"}, nil
 	case errors.Is(err, bulk.ErrBadCursor):
 		return badRequest("query parameter cursor is none that a listing returned"), nil

@@ -13,7 +13,7 @@ func (h *Handler) importUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	req := &bulk.Request{
+	req := bulk.Request{
 		Principal: c.principal,
 		Options:   bulk.DefaultOptions(),
 		Async:     prefersAsync(c.r.Header),
@@ -28,13 +28,14 @@ func (h *Handler) importUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	req.Rows = format.rows(body, &req.Options)
-	report, job, err := h.cfg.Importer.Accept(c.r.Context(), req)
+	req.Rows = format.rows(body, req.Options)
+	accepted, err := h.cfg.Importer.Accept(c.r.Context(), req)
 	if err != nil {
 		body.drain()
 		return err
 	}
-	if req.Replayed {
+	report, job := accepted.Report, accepted.Job
+	if accepted.Replayed {
 		c.w.Header().Set("Idempotency-Replayed", "true")
 	}
 	if req.Async && job != nil { // and not the replay of another answer

@@ -259,7 +259,7 @@ type jobs struct {
 	err     error
 }
 
-func (j *jobs) Create(ctx context.Context, job bulk.Job) error {
+func (j *jobs) Create(ctx context.Context, job bulk.JobSpec) error {
 	if j.err != nil {
 		return j.err
 	}

@@ -188,9 +188,9 @@ func BenchmarkJobQueue(b *testing.B, open func(b *testing.B) bulk.JobQueue) {
 }
 
 // benchmarkJob returns a job that expires soon after the benchmark.
-func benchmarkJob(tenant string) bulk.Job {
+func benchmarkJob(tenant string) bulk.JobSpec {
 	created := now()
-	return bulk.Job{
+	return bulk.JobSpec{
 		ID: jobID(created), Tenant: tenant, Type: bulk.JobTypeUserImport, TotalRecords: 10_000,
 		CreatedAt: created, ExpiresAt: created.Add(10 * time.Minute), Payload: "bulktest/payload", SegmentRows: 500,
 	}

@@ -83,9 +83,9 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // job returns a job of the case's tenant, with ids that rise, and sees to it
 // that it ends with the case.
-func (t *jobTest) job() bulk.Job {
+func (t *jobTest) job() bulk.JobSpec {
 	created := now()
-	job := bulk.Job{
+	job := bulk.JobSpec{
 		ID:           jobID(created),
 		Tenant:       t.tenant,
 		Type:         bulk.JobTypeUserImport,
@@ -144,7 +144,7 @@ func (t *jobTest) create() bulk.Job {
 	return t.get(job.ID)
 }
 
-func (t *jobTest) add(job bulk.Job) {
+func (t *jobTest) add(job bulk.JobSpec) {
 	t.Helper()
 	if err := t.queue.Create(t.ctx, job); err != nil {
 		t.Fatalf("Create: %v", err)

@@ -55,6 +55,9 @@ var jobArgumentCases = []jobCase{{
 		}
 		got := t.get(job.ID)
 		t.same(want, got, "the job changed with a result")
+		if got.Error == nil || got.Error.Code != "code" {
+			t.Errorf("the error changed with a result: %v", got.Error)
+		}
 		if diff := cmp.Diff(*fullProgress(), got.Progress); diff != "" {
 			t.Errorf("the progress changed with a result (-want +got):\n%s", diff)
 		}

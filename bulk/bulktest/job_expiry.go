@@ -11,7 +11,7 @@ var expiryCases = []jobCase{{
 	name: "Expiry/IsObeyedByEveryMethod",
 	rule: "a job whose ExpiresAt has passed does not exist, for every method",
 	run: func(t *jobTest) {
-		expiring := func() bulk.Job {
+		expiring := func() bulk.JobSpec {
 			job := t.job()
 			job.ExpiresAt = now().Add(shortLease * 3 / 2)
 			t.add(job)
@@ -23,7 +23,7 @@ var expiryCases = []jobCase{{
 		t.save(t.claim(released.ID, longLease), bulk.JobChange{})
 		t.save(t.claim(ended.ID, longLease), bulk.JobChange{End: bulk.JobCompleted})
 
-		jobs := []bulk.Job{pending, processing, released, ended}
+		jobs := []bulk.JobSpec{pending, processing, released, ended}
 		for _, job := range jobs {
 			time.Sleep(time.Until(job.ExpiresAt))
 			t.soon("Get returns a job that has expired", func() bool {

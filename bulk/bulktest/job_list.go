@@ -38,7 +38,7 @@ var listCases = []jobCase{{
 	name: "List/ByIDAndNotByCreation",
 	rule: "the order is that of the ids, whatever the order of creation",
 	run: func(t *jobTest) {
-		var jobs []bulk.Job
+		var jobs []bulk.JobSpec
 		var ids []string
 		for range 6 {
 			jobs = append(jobs, t.job())

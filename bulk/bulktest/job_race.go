@@ -14,7 +14,7 @@ var jobRaceCases = []jobCase{{
 	rule: "of many creates of one id at once exactly one is done, the others are ErrJobExists",
 	run: func(t *jobTest) {
 		for range raceRounds {
-			jobs, outcomes := make([]bulk.Job, racers), make([]error, racers)
+			jobs, outcomes := make([]bulk.JobSpec, racers), make([]error, racers)
 			first := t.job()
 			for i := range jobs {
 				jobs[i] = first

@@ -19,7 +19,6 @@ var jobFaults = []fault{
 	{sound, ""},
 	{"create overwrites", "Create/RefusesIDInUse"},
 	{"ids are separate by tenant", "Create/RefusesIDInUse"},
-	{"create keeps what is not its own", "Create/SetsTheRestToZero"},
 	{"create drops the options", "Create/StoresTheJob"},
 	{"ids are checked outside the lock", "Race/OneCreateOfAnID"},
 	{"a missing job is an empty one", "Get/MissingJob"},
@@ -160,29 +159,24 @@ func (q *naiveJobs) Changed() <-chan struct{} {
 	return q.changed
 }
 
-func (q *naiveJobs) Create(ctx context.Context, job bulk.Job) error {
+func (q *naiveJobs) Create(ctx context.Context, spec bulk.JobSpec) error {
 	if err := q.enter(ctx); err != nil {
 		return err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	held := q.find(job.ID, "create")
+	held := q.find(spec.ID, "create")
 	if q.has("ids are checked outside the lock") {
 		q.outside()
 	}
 	switch {
-	case held == nil, q.has("ids are separate by tenant") && held.Tenant != job.Tenant:
+	case held == nil, q.has("ids are separate by tenant") && held.Tenant != spec.Tenant:
 	case q.has("create overwrites"):
-		q.jobs = slices.DeleteFunc(q.jobs, func(other *bulk.Job) bool { return other.ID == job.ID })
+		q.jobs = slices.DeleteFunc(q.jobs, func(other *bulk.Job) bool { return other.ID == spec.ID })
 	default:
 		return bulk.ErrJobExists
 	}
-	job.Status, job.UpdatedAt = bulk.JobPending, job.CreatedAt
-	if !q.has("create keeps what is not its own") {
-		job.StartedAt, job.CompletedAt, job.LeaseUntil, job.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-		job.Token, job.Attempts, job.Worker, job.CancelRequested = 0, 0, "", false
-		job.Progress, job.Results, job.Error = bulk.Progress{}, "", nil
-	}
+	job := bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt}
 	if q.has("create drops the options") {
 		job.Options = bulk.Options{}
 	}

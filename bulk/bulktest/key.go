@@ -13,9 +13,9 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// TestKeyStore proves that a key store keeps the promises of [bulk.KeyStore]. See
+// TestIdempotencyKeyStore proves that a key store keeps the promises of [bulk.IdempotencyKeyStore]. See
 // the package documentation for what open may return.
-func TestKeyStore(t *testing.T, open func(t *testing.T) bulk.KeyStore) {
+func TestIdempotencyKeyStore(t *testing.T, open func(t *testing.T) bulk.IdempotencyKeyStore) {
 	for _, c := range keyCases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -25,7 +25,7 @@ func TestKeyStore(t *testing.T, open func(t *testing.T) bulk.KeyStore) {
 	}
 }
 
-// A keyCase checks one promise of [bulk.KeyStore].
+// A keyCase checks one promise of [bulk.IdempotencyKeyStore].
 type keyCase struct {
 	name string
 	rule string // the promise, said when the case fails
@@ -36,59 +36,59 @@ type keyCase struct {
 type keyTest struct {
 	*testing.T
 	ctx    context.Context
-	keys   bulk.KeyStore
+	keys   bulk.IdempotencyKeyStore
 	tenant string
 }
 
 // key returns a new key of the case's tenant.
-func (t *keyTest) key(name string) bulk.Key {
-	return bulk.Key{
+func (t *keyTest) key(name string) bulk.IdempotencyKey {
+	return bulk.IdempotencyKey{
 		Tenant: t.tenant, Name: name, Version: 1, ExpiresAt: now().Add(time.Hour),
 		Run: "run", BusyUntil: now().Add(time.Minute),
 	}
 }
 
-func (t *keyTest) put(key bulk.Key) {
+func (t *keyTest) put(key bulk.IdempotencyKey) {
 	t.Helper()
-	if err := t.keys.PutKey(t.ctx, key); err != nil {
-		t.Fatalf("PutKey: %v", err)
+	if err := t.keys.PutIdempotencyKey(t.ctx, key); err != nil {
+		t.Fatalf("PutIdempotencyKey: %v", err)
 	}
 }
 
-func (t *keyTest) refuses(key bulk.Key, why string) {
+func (t *keyTest) refuses(key bulk.IdempotencyKey, why string) {
 	t.Helper()
-	if err := t.keys.PutKey(t.ctx, key); !errors.Is(err, bulk.ErrConflict) {
-		t.Errorf("PutKey of %s returned %v, not ErrConflict", why, err)
+	if err := t.keys.PutIdempotencyKey(t.ctx, key); !errors.Is(err, bulk.ErrConflict) {
+		t.Errorf("PutIdempotencyKey of %s returned %v, not ErrConflict", why, err)
 	}
 }
 
-func (t *keyTest) has(want bulk.Key) {
+func (t *keyTest) has(want bulk.IdempotencyKey) {
 	t.Helper()
-	got, err := t.keys.GetKey(t.ctx, want.Tenant, want.Name)
+	got, err := t.keys.GetIdempotencyKey(t.ctx, want.Tenant, want.Name)
 	if err != nil {
-		t.Fatalf("GetKey: %v", err)
+		t.Fatalf("GetIdempotencyKey: %v", err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("GetKey returned another key (-want +got):\n%s", diff)
+		t.Errorf("GetIdempotencyKey returned another key (-want +got):\n%s", diff)
 	}
 }
 
 func (t *keyTest) missing(name string) {
 	t.Helper()
-	if key, err := t.keys.GetKey(t.ctx, t.tenant, name); !errors.Is(err, bulk.ErrKeyNotFound) {
-		t.Errorf("GetKey returned %+v, %v, not ErrKeyNotFound", key, err)
+	if key, err := t.keys.GetIdempotencyKey(t.ctx, t.tenant, name); !errors.Is(err, bulk.ErrIdempotencyKeyNotFound) {
+		t.Errorf("GetIdempotencyKey returned %+v, %v, not ErrIdempotencyKeyNotFound", key, err)
 	}
 }
 
 var keyCases = []keyCase{{
 	name: "Get/MissingKey",
-	rule: "GetKey returns ErrKeyNotFound for a key that is not there",
+	rule: "GetIdempotencyKey returns ErrIdempotencyKeyNotFound for a key that is not there",
 	run:  func(t *keyTest) { t.missing("none") },
 }, {
 	name: "Put/StoresTheKey",
-	rule: "PutKey stores all of a key, and GetKey sees it at once",
+	rule: "PutIdempotencyKey stores all of a key, and GetIdempotencyKey sees it at once",
 	run: func(t *keyTest) {
-		for _, name := range []string{"k", " ", `a"b'; DELETE`, "a/b#c", strings.Repeat("~", bulk.MaxKey)} {
+		for _, name := range []string{"k", " ", `a"b'; DELETE`, "a/b#c", strings.Repeat("~", bulk.MaxIdempotencyKey)} {
 			key := t.key(name)
 			t.put(key)
 			t.has(key)
@@ -100,7 +100,7 @@ var keyCases = []keyCase{{
 	},
 }, {
 	name: "Put/NewKeyNeedsNone",
-	rule: "PutKey of version 1 is refused if there is a key",
+	rule: "PutIdempotencyKey of version 1 is refused if there is a key",
 	run: func(t *keyTest) {
 		key := t.key("k")
 		t.put(key)
@@ -111,7 +111,7 @@ var keyCases = []keyCase{{
 	},
 }, {
 	name: "Put/NextVersionOnly",
-	rule: "PutKey is refused unless the stored key has the version before",
+	rule: "PutIdempotencyKey is refused unless the stored key has the version before",
 	run: func(t *keyTest) {
 		key := t.key("k")
 		key.Version = 2
@@ -168,20 +168,20 @@ var keyCases = []keyCase{{
 	},
 }, {
 	name: "Race/OnePut",
-	rule: "of several PutKey of one version at once, one succeeds",
+	rule: "of several PutIdempotencyKey of one version at once, one succeeds",
 	run: func(t *keyTest) {
 		for version := int64(1); version <= 3; version++ {
 			var done, refused atomic.Int32
 			race(16, func(i int) {
 				key := t.key("k")
 				key.Version, key.Run = version, string(rune('a'+i))
-				switch err := t.keys.PutKey(t.ctx, key); {
+				switch err := t.keys.PutIdempotencyKey(t.ctx, key); {
 				case err == nil:
 					done.Add(1)
 				case errors.Is(err, bulk.ErrConflict):
 					refused.Add(1)
 				default:
-					t.Errorf("PutKey: %v", err)
+					t.Errorf("PutIdempotencyKey: %v", err)
 				}
 			})
 			if done.Load() != 1 || refused.Load() != 15 {
@@ -194,11 +194,11 @@ var keyCases = []keyCase{{
 	rule: "a cancelled context ends a call with its error",
 	run: func(t *keyTest) {
 		ctx := cancelled()
-		if _, err := t.keys.GetKey(ctx, t.tenant, "k"); !errors.Is(err, context.Canceled) {
-			t.Errorf("GetKey returned %v", err)
+		if _, err := t.keys.GetIdempotencyKey(ctx, t.tenant, "k"); !errors.Is(err, context.Canceled) {
+			t.Errorf("GetIdempotencyKey returned %v", err)
 		}
-		if err := t.keys.PutKey(ctx, t.key("k")); !errors.Is(err, context.Canceled) {
-			t.Errorf("PutKey returned %v", err)
+		if err := t.keys.PutIdempotencyKey(ctx, t.key("k")); !errors.Is(err, context.Canceled) {
+			t.Errorf("PutIdempotencyKey returned %v", err)
 		}
 		t.missing("k")
 	},

@@ -23,8 +23,8 @@ var keyFaults = []fault{
 }
 
 func testBrokenKeys(t *testing.T, fault string) {
-	bulktest.TestKeyStore(t, func(t *testing.T) bulk.KeyStore {
-		return &brokenKeys{fault: fault, keys: map[[2]string]bulk.Key{}}
+	bulktest.TestIdempotencyKeyStore(t, func(t *testing.T) bulk.IdempotencyKeyStore {
+		return &brokenKeys{fault: fault, keys: map[[2]string]bulk.IdempotencyKey{}}
 	})
 }
 
@@ -32,34 +32,34 @@ func testBrokenKeys(t *testing.T, fault string) {
 type brokenKeys struct {
 	fault string
 	mu    sync.Mutex
-	keys  map[[2]string]bulk.Key
+	keys  map[[2]string]bulk.IdempotencyKey
 }
 
-func (b *brokenKeys) get(tenant, name string) bulk.Key {
+func (b *brokenKeys) get(tenant, name string) bulk.IdempotencyKey {
 	if b.fault == "keys are shared by tenants" {
 		tenant = ""
 	}
 	key := b.keys[[2]string{tenant, name}]
 	if b.fault != "keys do not expire" && !time.Now().Before(key.ExpiresAt) {
-		return bulk.Key{}
+		return bulk.IdempotencyKey{}
 	}
 	return key
 }
 
-func (b *brokenKeys) GetKey(ctx context.Context, tenant, name string) (bulk.Key, error) {
+func (b *brokenKeys) GetIdempotencyKey(ctx context.Context, tenant, name string) (bulk.IdempotencyKey, error) {
 	if err := ctx.Err(); err != nil && b.fault != "context is ignored" {
-		return bulk.Key{}, err
+		return bulk.IdempotencyKey{}, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := b.get(tenant, name)
 	if key.Version == 0 && b.fault != "a missing key is an empty one" {
-		return bulk.Key{}, bulk.ErrKeyNotFound
+		return bulk.IdempotencyKey{}, bulk.ErrIdempotencyKeyNotFound
 	}
 	return key, nil
 }
 
-func (b *brokenKeys) PutKey(ctx context.Context, key bulk.Key) error {
+func (b *brokenKeys) PutIdempotencyKey(ctx context.Context, key bulk.IdempotencyKey) error {
 	if err := ctx.Err(); err != nil && b.fault != "context is ignored" {
 		return err
 	}

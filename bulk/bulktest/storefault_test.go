@@ -394,7 +394,7 @@ func (s *naiveStore) apply(tenant string, w *bulk.Write) {
 	case s.has("update keeps the mark") && held != nil:
 		next.Mark = held.Mark
 	case s.has("marks are cut"):
-		next.Mark = next.Mark[:min(len(next.Mark), 1024)]
+		next.Mark = next.Mark[:min(len(next.Mark), bulk.MaxMark/2)]
 	case s.has("empty patch is not written") && w.Base != nil && w.Patch.IsZero():
 		return
 	case s.has("lookup is eventually consistent"):

@@ -117,19 +117,19 @@ func (d *Directory) TakeOverLater(ctx context.Context, company string, staff []E
 var errNobody = errors.New("the staff list is empty")
 
 // request makes a request of the service itself on behalf of a company.
-func request(company string, staff []Employee) (*bulk.Request, error) {
+func request(company string, staff []Employee) (bulk.Request, error) {
 	if len(staff) == 0 {
-		return nil, errNobody
+		return bulk.Request{}, errNobody
 	}
 	users := make([]bulk.User, len(staff))
 	for i, e := range staff {
 		fields, err := bulk.NewFields(map[string]any{"team": e.Team})
 		if err != nil {
-			return nil, fmt.Errorf("employee %s: %w", e.Number, err)
+			return bulk.Request{}, fmt.Errorf("employee %s: %w", e.Number, err)
 		}
 		users[i] = bulk.User{ID: e.Number, Email: e.Email, CustomFields: fields}
 	}
-	return &bulk.Request{
+	return bulk.Request{
 		Principal: bulk.Principal{ID: "staff lists", Tenant: company, Role: bulk.RoleAdmin},
 		Rows:      bulk.Users(users...),
 		Options:   bulk.DefaultOptions(),

@@ -101,7 +101,7 @@ func TestMadeUsersHaveEveryFault(t *testing.T) {
 	if err := json.Unmarshal(b.text, &request); err != nil || len(request.Users) != len(b.rows) {
 		t.Fatalf("the body has %d users: %v", len(request.Users), err)
 	}
-	failed := make(map[bulk.Code]int)
+	failed := make(map[bulk.RowCode]int)
 	faulty := 0
 	for _, w := range b.rows {
 		if w.status == bulk.StatusFailed {
@@ -112,7 +112,7 @@ func TestMadeUsersHaveEveryFault(t *testing.T) {
 	if faulty != len(b.rows)/100 {
 		t.Errorf("%d rows of %d are faulty, not one in a hundred", faulty, len(b.rows))
 	}
-	for _, code := range []bulk.Code{
+	for _, code := range []bulk.RowCode{
 		bulk.CodeInvalidUser, bulk.CodeMissingIdentifier, bulk.CodeInvalidUserID, bulk.CodeInvalidEmail,
 		bulk.CodeInvalidCustomFields, bulk.CodeInvalidMetadata, bulk.CodeUnknownField, bulk.CodeDuplicateKey,
 		bulk.CodeUserTooLarge, bulk.CodeEmailTaken,

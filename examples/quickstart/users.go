@@ -19,7 +19,7 @@ type body struct {
 // A want is what a row is to come to. The zero value expects nothing.
 type want struct {
 	status bulk.Status
-	code   bulk.Code // of the row's one error, "" if it is to have none
+	code   bulk.RowCode // of the row's one error, "" if it is to have none
 }
 
 // readBody reads a request's body from a file. What is to become of its rows is
@@ -110,7 +110,7 @@ func (p person) row() string {
 
 // A fault is one way in which a row can be wrong.
 type fault struct {
-	code bulk.Code
+	code bulk.RowCode
 	row  func(i int) string
 }
 

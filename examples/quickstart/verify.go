@@ -24,7 +24,7 @@ func report(out io.Writer, o *outcome) {
 	} {
 		fmt.Fprintf(out, "%-14s %6s\n", line.name, thousands(line.count))
 	}
-	shown := make(map[bulk.Code]bool)
+	shown := make(map[bulk.RowCode]bool)
 	for _, r := range o.Results {
 		if len(r.Errors) == 0 || shown[r.Errors[0].Code] {
 			continue

@@ -219,7 +219,7 @@ func TestAuthorizeIsCalledForEachAttempt(t *testing.T) {
 func TestErrorsStandForThoseOfPackageBulk(t *testing.T) {
 	for code, want := range map[string]error{
 		"FORBIDDEN": bulk.ErrForbidden, "JOB_NOT_FOUND": bulk.ErrJobNotFound, "JOB_ENDED": bulk.ErrJobEnded,
-		"IDEMPOTENCY_KEY_REUSED": bulk.ErrKeyReused, "IDEMPOTENCY_IN_PROGRESS": bulk.ErrKeyInProgress, "UNAVAILABLE": bulk.ErrUnavailable,
+		"IDEMPOTENCY_KEY_REUSED": bulk.ErrIdempotencyKeyReused, "IDEMPOTENCY_IN_PROGRESS": bulk.ErrIdempotencyKeyInProgress, "UNAVAILABLE": bulk.ErrUnavailable,
 	} {
 		err := fmt.Errorf("wrapped: %w", &client.Error{Status: 400, Code: code})
 		assert.ErrorIs(t, err, want)

@@ -16,7 +16,7 @@
 // number of the request. So whatever fails in between is sent again, by the client
 // itself and by whoever runs the same import again under the same key: the
 // service answers what it has done already as it did the first time. It remembers
-// keys for 24 hours ([bulk.KeyRetention]).
+// keys for 24 hours ([bulk.IdempotencyKeyRetention]).
 //
 // The client sends again after 429, 502, 503, 504, 409 IDEMPOTENCY_IN_PROGRESS and
 // failures of the connection: with a backoff that grows, half of it random, never

@@ -13,8 +13,8 @@ import (
 
 // An Error is an answer of the service that reports a failure. errors.Is knows it
 // as the error of package bulk that it stands for: [bulk.ErrJobNotFound],
-// [bulk.ErrJobEnded], [bulk.ErrNoResults], [bulk.ErrForbidden], [bulk.ErrKeyReused],
-// [bulk.ErrKeyInProgress] or [bulk.ErrUnavailable].
+// [bulk.ErrJobEnded], [bulk.ErrNoResults], [bulk.ErrForbidden], [bulk.ErrIdempotencyKeyReused],
+// [bulk.ErrIdempotencyKeyInProgress] or [bulk.ErrUnavailable].
 type Error struct {
 	// Status is the HTTP status.
 	Status int
@@ -67,9 +67,9 @@ func (e *Error) Is(target error) bool {
 	case codeJobEnded:
 		return target == bulk.ErrJobEnded
 	case codeKeyReused:
-		return target == bulk.ErrKeyReused
+		return target == bulk.ErrIdempotencyKeyReused
 	case codeKeyInProgress:
-		return target == bulk.ErrKeyInProgress
+		return target == bulk.ErrIdempotencyKeyInProgress
 	case codeUnavailable:
 		return target == bulk.ErrUnavailable
 	default:

@@ -17,7 +17,7 @@ import (
 
 // MaxKey is the length of an [Options.IdempotencyKey] in bytes. The service takes
 // longer ones; the rest is for the number of the part.
-const MaxKey = bulk.MaxKey - 15
+const MaxKey = bulk.MaxIdempotencyKey - 15
 
 // Options say how users are imported. The zero value, and nil, is an import with
 // the defaults of the API.
@@ -30,7 +30,7 @@ type Options struct {
 	// printable ASCII characters. The same source under the same key does nothing
 	// twice within 24 hours, and continues what was interrupted, as long as
 	// [Config.MaxUsers], [Config.MaxBody] and Import are the same: with others the
-	// service refuses it as [bulk.ErrKeyReused]. Defaults to a random key: see
+	// service refuses it as [bulk.ErrIdempotencyKeyReused]. Defaults to a random key: see
 	// [Import.Key].
 	IdempotencyKey string
 	// Async makes a job of each request, however few users it has.

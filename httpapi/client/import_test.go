@@ -340,7 +340,7 @@ func TestRepeatingAnImportDoublesNothing(t *testing.T) {
 		assert.Equal(t, collect(t, im.Results(t.Context())), collect(t, again.Results(t.Context())))
 
 		_, err = w.client(func(c *client.Config) { c.MaxUsers = 151 }).Import(t.Context(), client.Users(all), opts)
-		assert.ErrorIs(t, err, bulk.ErrKeyReused, "rule: other parts under the same key are refused")
+		assert.ErrorIs(t, err, bulk.ErrIdempotencyKeyReused, "rule: other parts under the same key are refused")
 	})
 }
 

@@ -112,7 +112,7 @@ func FuzzJSON(f *testing.F) {
 			t.Skip("a limit that nobody sets")
 		}
 		var opts bulk.Options
-		whole, err := readRows(rowio.NewJSON(bytes.NewReader(text), &opts))
+		whole, err := readRows(rowio.NewJSON(bytes.NewReader(text), opts))
 		parts, partsErr := client.Bodies(client.JSON(bytes.NewReader(text)), maxUsers, 1<<20)
 		if err != nil {
 			return // an array of users alone, or no such text
@@ -123,7 +123,7 @@ func FuzzJSON(f *testing.F) {
 		}
 		n := 0
 		for _, p := range parts {
-			rows, err := readRows(rowio.NewJSON(bytes.NewReader(p.Text), &opts))
+			rows, err := readRows(rowio.NewJSON(bytes.NewReader(p.Text), opts))
 			require.NoError(t, err)
 			for _, row := range rows {
 				require.Equal(t, string(whole[n].JSON), string(row.JSON))

@@ -50,7 +50,7 @@ func rowsOf(tb testing.TB, n int, row func(i int) user) []bulk.Row {
 // submit makes a job of rows.
 func submit(tb testing.TB, cfg bulk.Config, rows []bulk.Row, opts bulk.Options) *bulk.Job {
 	tb.Helper()
-	job, err := newImporter(tb, cfg).Submit(tb.Context(), &bulk.Request{Principal: admin, Rows: &rowList{rows}, Options: opts})
+	job, err := newImporter(tb, cfg).Submit(tb.Context(), bulk.Request{Principal: admin, Rows: &rowList{rows}, Options: opts})
 	if err != nil {
 		tb.Fatal(err)
 	}

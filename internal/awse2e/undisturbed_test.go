@@ -105,7 +105,7 @@ func (c collision) undisturbed(tb testing.TB, cfg bulk.Config, job *bulk.Job) en
 	if err := calm.Blobs.Put(tb.Context(), job.Payload, payload, bulk.BlobInfo{}); err != nil {
 		tb.Fatal(err)
 	}
-	if err := calm.Jobs.Create(tb.Context(), *job); err != nil {
+	if err := calm.Jobs.Create(tb.Context(), job.JobSpec); err != nil {
 		tb.Fatal(err)
 	}
 	ended := run(tb, calm, job.ID)

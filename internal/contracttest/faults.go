@@ -100,7 +100,7 @@ type faultyJobs struct {
 	create, get, list func() error
 }
 
-func (q faultyJobs) Create(ctx context.Context, job bulk.Job) error {
+func (q faultyJobs) Create(ctx context.Context, job bulk.JobSpec) error {
 	if q.create != nil {
 		if err := q.create(); err != nil {
 			return err

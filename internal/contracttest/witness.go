@@ -104,7 +104,7 @@ type witnessJobs struct {
 	v *witness
 }
 
-func (q witnessJobs) Create(ctx context.Context, job bulk.Job) error {
+func (q witnessJobs) Create(ctx context.Context, job bulk.JobSpec) error {
 	q.v.mu.Lock()
 	q.v.jobs = append(q.v.jobs, job.ID)
 	q.v.mu.Unlock()

@@ -111,7 +111,7 @@ func newService(t *rapid.T, doc *openapi3.T, counts map[string]int) *service {
 	handler, err := httpapi.New(httpapi.Config{Importer: importer, Authorize: authorize})
 	require.NoError(t, err)
 	s := &service{t: t, doc: doc, counts: counts, worker: worker, cursors: map[string][]string{}, processed: map[string]int{}}
-	s.keys = importer.Config().Keys != nil
+	_, s.keys = cfg.Jobs.(bulk.IdempotencyKeyStore)
 	s.handler = openapitest.Check(t, handler)
 	return s
 }

@@ -146,7 +146,7 @@ func (d *document) checkImport(schema place, text []byte) ([]json.RawMessage, er
 
 // expressed are the codes of what the schema of a user says in full. The others
 // are about more than a schema can say: duplicate keys, sizes, depth, and numbers.
-var expressed = []bulk.Code{
+var expressed = []bulk.RowCode{
 	bulk.CodeInvalidUser, bulk.CodeMissingIdentifier, bulk.CodeInvalidUserID, bulk.CodeInvalidEmail, bulk.CodeUnknownField,
 }
 

@@ -36,7 +36,7 @@ func (p part) key() string {
 }
 
 // code is the error code of the part's values.
-func (p part) code() bulk.Code {
+func (p part) code() bulk.RowCode {
 	if p == metadata {
 		return bulk.CodeInvalidMetadata
 	}

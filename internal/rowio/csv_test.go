@@ -124,7 +124,7 @@ func TestCSVRowErrors(t *testing.T) {
 		header string
 		record string
 		row    string
-		code   bulk.Code
+		code   bulk.RowCode
 		field  string
 		part   string
 	}{

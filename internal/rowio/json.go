@@ -17,7 +17,7 @@ import (
 // counts as absent in rows only. An array without rows is fine here.
 type JSON struct {
 	values  values
-	options *bulk.Options
+	options bulk.Options
 
 	started      bool
 	inUsers      bool
@@ -29,13 +29,15 @@ type JSON struct {
 	err   error
 }
 
-// NewJSON returns a reader of the text. It sets the options that it finds
-// before it returns io.EOF; options not named stay as they are.
-func NewJSON(text io.Reader, options *bulk.Options) *JSON {
+// NewJSON returns a reader of the text. Options that it does not name are as given.
+func NewJSON(text io.Reader, options bulk.Options) *JSON {
 	r := &JSON{options: options}
 	r.values.reset(text)
 	return r
 }
+
+// Options returns the options; see [bulk.OptionsReader].
+func (r *JSON) Options() bulk.Options { return r.options }
 
 // Next returns the next row; see [bulk.RowReader].
 func (r *JSON) Next() (bulk.Row, error) {
@@ -185,7 +187,7 @@ func (r *JSON) readOptions() error {
 			return nil
 		}
 		name := token.String()
-		option := Option(r.options, name)
+		option := Option(&r.options, name)
 		kind := r.values.peek()
 		switch {
 		case option == nil:

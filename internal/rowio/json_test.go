@@ -87,10 +87,11 @@ func TestJSON(t *testing.T) {
 				"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "data with EOF": iotest.DataErrReader,
 			} {
 				options := bulk.DefaultOptions()
-				rows, err := collect(rowio.NewJSON(wrap(strings.NewReader(test.body)), &options))
+				reader := rowio.NewJSON(wrap(strings.NewReader(test.body)), options)
+				rows, err := collect(reader)
 				require.NoError(t, err, name)
 				assert.Equal(t, test.rows, texts(rows), name)
-				assert.Equal(t, test.options, options, name)
+				assert.Equal(t, test.options, reader.Options(), name)
 				for _, row := range rows {
 					assert.Zero(t, row.Line, "rule: JSON has no lines")
 					assert.Empty(t, row.Errors)
@@ -180,9 +181,9 @@ func TestJSONRefused(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			options := bulk.DefaultOptions()
-			_, err := collect(rowio.NewJSON(strings.NewReader(test.body), &options))
+			_, err := collect(rowio.NewJSON(strings.NewReader(test.body), options))
 			requireRefused(t, err, test.code, test.parts...)
-			_, err = collect(rowio.NewJSON(iotest.OneByteReader(strings.NewReader(test.body)), &options))
+			_, err = collect(rowio.NewJSON(iotest.OneByteReader(strings.NewReader(test.body)), options))
 			requireRefused(t, err, test.code, test.parts...)
 		})
 	}
@@ -212,7 +213,7 @@ func TestStreamErrors(t *testing.T) {
 var readers = map[string]func(io.Reader) bulk.RowReader{
 	"json": func(r io.Reader) bulk.RowReader {
 		options := bulk.DefaultOptions()
-		return rowio.NewJSON(r, &options)
+		return rowio.NewJSON(r, options)
 	},
 	"ndjson": func(r io.Reader) bulk.RowReader { return rowio.NewNDJSON(r) },
 	"csv":    func(r io.Reader) bulk.RowReader { return rowio.NewCSV(r) },

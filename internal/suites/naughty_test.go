@@ -192,7 +192,7 @@ var (
 )
 
 // problem returns the one code that the contract has for a user, or "".
-func (u user) problem(absent absentWhenEmpty) bulk.Code {
+func (u user) problem(absent absentWhenEmpty) bulk.RowCode {
 	switch {
 	case !validID.MatchString(u.UserID) && (u.UserID != "" || !absent.identity):
 		return bulk.CodeInvalidUserID
@@ -250,7 +250,7 @@ func asciiLower(s string) string {
 }
 
 // A tally counts rows by the code of their error, "" for those that were stored.
-type tally map[bulk.Code]int
+type tally map[bulk.RowCode]int
 
 func (n tally) rows() (sum int) {
 	for _, count := range n {
@@ -288,7 +288,7 @@ func (w *world) check(sent []user, results []rowResult, absent absentWhenEmpty) 
 		}
 		n[problem]++
 		if problem != "" {
-			assert.Equal(w.t, []bulk.Code{problem}, result.codes(), "row %+q", u)
+			assert.Equal(w.t, []bulk.RowCode{problem}, result.codes(), "row %+q", u)
 			continue
 		}
 		if !assert.Empty(w.t, result.Errors, "row %+q", u) {
@@ -430,7 +430,7 @@ func sendMended(t *testing.T, f format, users []user) tally {
 		if faulty[i].UserID == users[i].UserID {
 			code = bulk.CodeInvalidEmail
 		}
-		want := []bulk.Code{code}
+		want := []bulk.RowCode{code}
 		if problem := users[i].problem(f.absentWhenEmpty); problem != "" {
 			want = append(want, problem)
 			slices.Sort(want)

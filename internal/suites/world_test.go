@@ -63,13 +63,13 @@ type rowResult struct {
 	Email  string      `json:"email"`
 	Status bulk.Status `json:"status"`
 	Errors []struct {
-		Code bulk.Code `json:"code"`
+		Code bulk.RowCode `json:"code"`
 	} `json:"errors"`
 }
 
 // codes are those of the errors.
-func (r rowResult) codes() []bulk.Code {
-	codes := []bulk.Code{}
+func (r rowResult) codes() []bulk.RowCode {
+	codes := []bulk.RowCode{}
 	for _, e := range r.Errors {
 		codes = append(codes, e.Code)
 	}

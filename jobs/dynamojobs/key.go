@@ -17,16 +17,16 @@ func keyID(tenant, name string) string {
 	return fmt.Sprintf("key#%d#%s#%s", len(tenant), tenant, name)
 }
 
-// GetKey implements [bulk.KeyStore].
-func (q *Queue) GetKey(ctx context.Context, tenant, name string) (bulk.Key, error) {
+// GetIdempotencyKey implements [bulk.IdempotencyKeyStore].
+func (q *Queue) GetIdempotencyKey(ctx context.Context, tenant, name string) (bulk.IdempotencyKey, error) {
 	k, err := q.getKey(ctx, keyID(tenant, name))
 	if err != nil {
-		return bulk.Key{}, fmt.Errorf("dynamojobs: get idempotency key: %w", err)
+		return bulk.IdempotencyKey{}, fmt.Errorf("dynamojobs: get idempotency key: %w", err)
 	}
 	return k, nil
 }
 
-func (q *Queue) getKey(ctx context.Context, id string) (k bulk.Key, err error) {
+func (q *Queue) getKey(ctx context.Context, id string) (k bulk.IdempotencyKey, err error) {
 	var it item
 	err = q.retry(ctx, func() (err error) {
 		it, err = q.read(ctx, id)
@@ -34,23 +34,23 @@ func (q *Queue) getKey(ctx context.Context, id string) (k bulk.Key, err error) {
 	})
 	switch {
 	case err != nil:
-		return bulk.Key{}, err
+		return bulk.IdempotencyKey{}, err
 	case !it.live(time.Now()):
-		return bulk.Key{}, bulk.ErrKeyNotFound
+		return bulk.IdempotencyKey{}, bulk.ErrIdempotencyKeyNotFound
 	}
 	err = it.decode(attrKey, &k)
 	return k, err
 }
 
-// PutKey implements [bulk.KeyStore].
-func (q *Queue) PutKey(ctx context.Context, k bulk.Key) error {
+// PutIdempotencyKey implements [bulk.IdempotencyKeyStore].
+func (q *Queue) PutIdempotencyKey(ctx context.Context, k bulk.IdempotencyKey) error {
 	if err := q.putKey(ctx, k); err != nil {
 		return fmt.Errorf("dynamojobs: put idempotency key: %w", err)
 	}
 	return nil
 }
 
-func (q *Queue) putKey(ctx context.Context, k bulk.Key) error {
+func (q *Queue) putKey(ctx context.Context, k bulk.IdempotencyKey) error {
 	doc, err := document(k)
 	if err != nil {
 		return err

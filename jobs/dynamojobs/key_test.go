@@ -15,9 +15,9 @@ import (
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 )
 
-func newKey(tenant, name string) bulk.Key {
+func newKey(tenant, name string) bulk.IdempotencyKey {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	return bulk.Key{
+	return bulk.IdempotencyKey{
 		Tenant: tenant, Name: name, Version: 1, Run: "job_1",
 		ExpiresAt: now.Add(time.Hour), BusyUntil: now.Add(time.Minute),
 	}
@@ -26,7 +26,7 @@ func newKey(tenant, name string) bulk.Key {
 func TestKeyConformance(t *testing.T) {
 	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
 		table := newTable(t, server)
-		bulktest.TestKeyStore(t, func(t *testing.T) bulk.KeyStore {
+		bulktest.TestIdempotencyKeyStore(t, func(t *testing.T) bulk.IdempotencyKeyStore {
 			return newQueue(t, server, table, awstest.Transport(t))
 		})
 	})
@@ -35,22 +35,22 @@ func TestKeyConformance(t *testing.T) {
 func TestKeys(t *testing.T) {
 	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
 		queue := newQueue(t, server, newTable(t, server), awstest.Transport(t))
-		put := func(k bulk.Key, want error) {
+		put := func(k bulk.IdempotencyKey, want error) {
 			t.Helper()
-			if err := queue.PutKey(t.Context(), k); !errors.Is(err, want) {
-				t.Errorf("PutKey of version %d: %v, want %v", k.Version, err, want)
+			if err := queue.PutIdempotencyKey(t.Context(), k); !errors.Is(err, want) {
+				t.Errorf("PutIdempotencyKey of version %d: %v, want %v", k.Version, err, want)
 			}
 		}
-		holds := func(want bulk.Key) {
+		holds := func(want bulk.IdempotencyKey) {
 			t.Helper()
-			got, err := queue.GetKey(t.Context(), want.Tenant, want.Name)
+			got, err := queue.GetIdempotencyKey(t.Context(), want.Tenant, want.Name)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
-				t.Errorf("GetKey: %v (-want +got):\n%s", err, diff)
+				t.Errorf("GetIdempotencyKey: %v (-want +got):\n%s", err, diff)
 			}
 		}
 		first := newKey("a", "k")
-		if _, err := queue.GetKey(t.Context(), "a", "k"); !errors.Is(err, bulk.ErrKeyNotFound) {
-			t.Errorf("GetKey: %v", err)
+		if _, err := queue.GetIdempotencyKey(t.Context(), "a", "k"); !errors.Is(err, bulk.ErrIdempotencyKeyNotFound) {
+			t.Errorf("GetIdempotencyKey: %v", err)
 		}
 		second := first
 		second.Version, second.Done, second.Fingerprint, second.Report = 2, true, "f", "r"
@@ -64,7 +64,7 @@ func TestKeys(t *testing.T) {
 		holds(second)
 
 		// Names and tenants are apart, wherever one ends and the other begins.
-		for _, other := range []bulk.Key{newKey("", "a#k"), newKey("a#", "k"), newKey("a", "#k"), newKey("b", "k")} {
+		for _, other := range []bulk.IdempotencyKey{newKey("", "a#k"), newKey("a#", "k"), newKey("a", "#k"), newKey("b", "k")} {
 			put(other, nil)
 			holds(other)
 		}
@@ -78,19 +78,19 @@ func TestKeyExpires(t *testing.T) {
 		queue := newQueue(t, server, newTable(t, server), awstest.Transport(t))
 		old := newKey("a", "k")
 		old.ExpiresAt = time.Now().Add(-time.Second)
-		if err := queue.PutKey(t.Context(), old); err != nil {
+		if err := queue.PutIdempotencyKey(t.Context(), old); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := queue.GetKey(t.Context(), "a", "k"); !errors.Is(err, bulk.ErrKeyNotFound) {
-			t.Errorf("GetKey: %v", err)
+		if _, err := queue.GetIdempotencyKey(t.Context(), "a", "k"); !errors.Is(err, bulk.ErrIdempotencyKeyNotFound) {
+			t.Errorf("GetIdempotencyKey: %v", err)
 		}
 		next := newKey("a", "k")
 		next.Version = 2
-		if err := queue.PutKey(t.Context(), next); !errors.Is(err, bulk.ErrConflict) {
-			t.Errorf("PutKey of version 2: %v", err)
+		if err := queue.PutIdempotencyKey(t.Context(), next); !errors.Is(err, bulk.ErrConflict) {
+			t.Errorf("PutIdempotencyKey of version 2: %v", err)
 		}
-		if err := queue.PutKey(t.Context(), newKey("a", "k")); err != nil {
-			t.Errorf("PutKey of version 1: %v", err)
+		if err := queue.PutIdempotencyKey(t.Context(), newKey("a", "k")); err != nil {
+			t.Errorf("PutIdempotencyKey of version 1: %v", err)
 		}
 	})
 }
@@ -105,7 +105,7 @@ func TestKeyRace(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				switch err := queue.PutKey(t.Context(), newKey("a", "k")); {
+				switch err := queue.PutIdempotencyKey(t.Context(), newKey("a", "k")); {
 				case err == nil:
 					wins.Add(1)
 				case !errors.Is(err, bulk.ErrConflict) && !bulk.Retryable(err):
@@ -124,7 +124,7 @@ func TestKeyRace(t *testing.T) {
 func TestKeyIsNoJob(t *testing.T) {
 	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
 		queue := newQueue(t, server, newTable(t, server), awstest.Transport(t))
-		if err := queue.PutKey(t.Context(), newKey("a", "k")); err != nil {
+		if err := queue.PutIdempotencyKey(t.Context(), newKey("a", "k")); err != nil {
 			t.Fatal(err)
 		}
 		id := dynamojobs.KeyID("a", "k")

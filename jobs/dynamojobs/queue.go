@@ -29,7 +29,7 @@ const (
 	MaxJobID = MaxSortKey - turnSize
 )
 
-// A Queue is a [bulk.JobQueue] and [bulk.KeyStore] in a DynamoDB table. It is safe for concurrent use
+// A Queue is a [bulk.JobQueue] and [bulk.IdempotencyKeyStore] in a DynamoDB table. It is safe for concurrent use
 // and has no goroutines. Make one with [New].
 type Queue struct {
 	client Client
@@ -41,8 +41,8 @@ type Queue struct {
 }
 
 var (
-	_ bulk.JobQueue = (*Queue)(nil)
-	_ bulk.KeyStore = (*Queue)(nil)
+	_ bulk.JobQueue            = (*Queue)(nil)
+	_ bulk.IdempotencyKeyStore = (*Queue)(nil)
 )
 
 // New returns a queue, or a [*bulk.ConfigError]. It calls nothing.
@@ -61,18 +61,18 @@ func New(client Client, opts Options) (*Queue, error) {
 }
 
 // Create implements [bulk.JobQueue].
-func (q *Queue) Create(ctx context.Context, job bulk.Job) error {
-	if err := q.create(ctx, job); err != nil {
-		return fmt.Errorf("dynamojobs: create job %q: %w", job.ID, err)
+func (q *Queue) Create(ctx context.Context, spec bulk.JobSpec) error {
+	if err := q.create(ctx, spec); err != nil {
+		return fmt.Errorf("dynamojobs: create job %q: %w", spec.ID, err)
 	}
 	return nil
 }
 
-func (q *Queue) create(ctx context.Context, job bulk.Job) error {
-	if !possible(job.ID) {
+func (q *Queue) create(ctx context.Context, spec bulk.JobSpec) error {
+	if !possible(spec.ID) {
 		return bulk.Permanent(fmt.Errorf("an id must be valid UTF-8 of 1 to %d bytes", MaxJobID))
 	}
-	record, err := newItem(job, q.opts.Shards)
+	record, err := newItem(spec, q.opts.Shards)
 	if err != nil {
 		return err
 	}

@@ -53,12 +53,12 @@ var jobIDs struct {
 }
 
 // newJob returns a job with an id above those of all jobs before it.
-func newJob(tenant string) bulk.Job {
+func newJob(tenant string) bulk.JobSpec {
 	jobIDs.Lock()
 	defer jobIDs.Unlock()
 	jobIDs.n++
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	return bulk.Job{
+	return bulk.JobSpec{
 		ID:           fmt.Sprintf("job_%06d", jobIDs.n),
 		Tenant:       tenant,
 		Type:         bulk.JobTypeUserImport,
@@ -78,7 +78,7 @@ func create(t *testing.T, queue bulk.JobQueue, tenant string) bulk.Job {
 	if err := queue.Create(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	return job
+	return bulk.Job{JobSpec: job, Status: bulk.JobPending, UpdatedAt: job.CreatedAt}
 }
 
 func claim(t *testing.T, queue bulk.JobQueue, id string) bulk.Job {
@@ -140,9 +140,9 @@ func TestLostAnswers(t *testing.T) {
 	}{{
 		name:      "create",
 		operation: "PutItem",
-		prepare:   func(*testing.T, bulk.JobQueue) bulk.Job { return newJob("a") },
+		prepare:   func(*testing.T, bulk.JobQueue) bulk.Job { return bulk.Job{JobSpec: newJob("a")} },
 		call: func(ctx context.Context, q bulk.JobQueue, job bulk.Job) (bulk.Job, error) {
-			return job, q.Create(ctx, job)
+			return job, q.Create(ctx, job.JobSpec)
 		},
 		check: func(*testing.T, bulk.Job) {},
 	}, {

@@ -15,7 +15,7 @@ import (
 // absent for the zero time.
 const (
 	attrID  = "id"
-	attrJob = "job" // JSON of what never changes
+	attrJob = "job" // JSON of the spec
 
 	// What the indexes are made of.
 	attrTenant  = "tenant"     // the tenant behind "t": a key of an index is not empty
@@ -129,28 +129,22 @@ func (it item) exists(now time.Time) bool { return it.has(attrJob) && it.live(no
 func (it item) status() bulk.JobStatus { return bulk.JobStatus(it.text(attrStatus)) }
 
 // newItem returns the record of a new job.
-func newItem(job bulk.Job, shards int) (item, error) {
-	// What the queue and workers set has attributes of its own.
-	job.Status, job.CancelRequested = bulk.JobPending, false
-	job.StartedAt, job.UpdatedAt, job.CompletedAt = time.Time{}, job.CreatedAt, time.Time{}
-	job.Token, job.LeaseUntil, job.NotBefore = 0, time.Time{}, time.Time{}
-	job.Attempts, job.Worker = 0, ""
-	job.Progress, job.Results, job.Error = bulk.Progress{}, "", nil
-	doc, err := document(job)
+func newItem(spec bulk.JobSpec, shards int) (item, error) {
+	doc, err := document(spec)
 	if err != nil {
 		return nil, err
 	}
-	turn := turnOf(job.Tenant, shards)
+	turn := turnOf(spec.Tenant, shards)
 	return item{
-		attrID:       text(job.ID),
+		attrID:       text(spec.ID),
 		attrJob:      doc,
-		attrTenant:   tenantKey(job.Tenant),
+		attrTenant:   tenantKey(spec.Tenant),
 		attrShard:    text(shardKey(turn.shard)),
-		attrTurn:     text(turn.tenant + jobSeparator + job.ID),
+		attrTurn:     text(turn.tenant + jobSeparator + spec.ID),
 		attrClaimAt:  number(0),
 		attrStatus:   text(string(bulk.JobPending)),
-		attrExpires:  moment(job.ExpiresAt),
-		attrTTL:      ttl(job.ExpiresAt),
+		attrExpires:  moment(spec.ExpiresAt),
+		attrTTL:      ttl(spec.ExpiresAt),
 		attrToken:    number(0),
 		attrAttempts: number(0),
 		attrStamp:    number(0),
@@ -160,12 +154,13 @@ func newItem(job bulk.Job, shards int) (item, error) {
 // job returns the job of a record.
 func (it item) job() (bulk.Job, error) {
 	var job bulk.Job
-	if err := it.decode(attrJob, &job); err != nil {
+	if err := it.decode(attrJob, &job.JobSpec); err != nil {
 		return bulk.Job{}, err
 	}
 	job.Status = it.status()
 	job.StartedAt = it.moment(attrStarted)
-	if it.has(attrUpdated) { // or else it is CreatedAt, as the document says
+	job.UpdatedAt = job.CreatedAt
+	if it.has(attrUpdated) {
 		job.UpdatedAt = it.moment(attrUpdated)
 	}
 	job.CompletedAt = it.moment(attrCompleted)

@@ -13,7 +13,7 @@ func Example() {
 	ctx := context.Background()
 	queue := memjobs.New()
 	now := time.Now()
-	for _, job := range []bulk.Job{
+	for _, job := range []bulk.JobSpec{
 		{ID: "job_1", Tenant: "acme"}, {ID: "job_2", Tenant: "acme"}, {ID: "job_3", Tenant: "umbrella"},
 	} {
 		job.CreatedAt, job.ExpiresAt = now, now.Add(bulk.DefaultRetention)

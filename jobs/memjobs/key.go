@@ -13,7 +13,7 @@ import (
 // have nothing to do with each other.
 type keyTable struct {
 	mu     sync.Mutex
-	byName map[keyName]bulk.Key
+	byName map[keyName]bulk.IdempotencyKey
 	// swept is when expired keys were last dropped.
 	swept time.Time
 }
@@ -25,10 +25,10 @@ const sweepEvery = time.Hour
 
 // get returns a key, or the zero Key if there is none or it has expired. mu is
 // held.
-func (t *keyTable) get(name keyName, now time.Time) bulk.Key {
+func (t *keyTable) get(name keyName, now time.Time) bulk.IdempotencyKey {
 	key := t.byName[name]
 	if !now.Before(key.ExpiresAt) {
-		return bulk.Key{}
+		return bulk.IdempotencyKey{}
 	}
 	return key
 }
@@ -46,22 +46,22 @@ func (t *keyTable) sweep(now time.Time) {
 	}
 }
 
-// GetKey implements [bulk.KeyStore].
-func (q *Queue) GetKey(ctx context.Context, tenant, name string) (bulk.Key, error) {
+// GetIdempotencyKey implements [bulk.IdempotencyKeyStore].
+func (q *Queue) GetIdempotencyKey(ctx context.Context, tenant, name string) (bulk.IdempotencyKey, error) {
 	if err := ctx.Err(); err != nil {
-		return bulk.Key{}, fmt.Errorf("memjobs: get key: %w", err)
+		return bulk.IdempotencyKey{}, fmt.Errorf("memjobs: get key: %w", err)
 	}
 	q.keys.mu.Lock()
 	defer q.keys.mu.Unlock()
 	key := q.keys.get(keyName{tenant, name}, time.Now())
 	if key.Version == 0 {
-		return bulk.Key{}, fmt.Errorf("memjobs: get key: %w", bulk.ErrKeyNotFound)
+		return bulk.IdempotencyKey{}, fmt.Errorf("memjobs: get key: %w", bulk.ErrIdempotencyKeyNotFound)
 	}
 	return key, nil
 }
 
-// PutKey implements [bulk.KeyStore].
-func (q *Queue) PutKey(ctx context.Context, key bulk.Key) error {
+// PutIdempotencyKey implements [bulk.IdempotencyKeyStore].
+func (q *Queue) PutIdempotencyKey(ctx context.Context, key bulk.IdempotencyKey) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memjobs: put key: %w", err)
 	}
@@ -74,7 +74,7 @@ func (q *Queue) PutKey(ctx context.Context, key bulk.Key) error {
 		return fmt.Errorf("memjobs: put key: %w", bulk.ErrConflict)
 	}
 	if q.keys.byName == nil {
-		q.keys.byName = make(map[keyName]bulk.Key)
+		q.keys.byName = make(map[keyName]bulk.IdempotencyKey)
 	}
 	q.keys.byName[name] = key
 	return nil

@@ -76,15 +76,14 @@ func checkModel(t *rapid.T) {
 		},
 		"create": func(t *rapid.T) {
 			now := time.Now().UTC()
-			job := bulk.Job{
+			spec := bulk.JobSpec{
 				ID:     fmt.Sprintf("job-%03d", len(model)),
 				Tenant: rapid.SampledFrom(tenants).Draw(t, "tenant"), CreatedAt: now,
 				ExpiresAt: now.Add(rapid.SampledFrom([]time.Duration{briefly, 3 * long}).Draw(t, "kept")),
 			}
-			wants(t, q.Create(t.Context(), job), nil)
-			wants(t, q.Create(t.Context(), job), bulk.ErrJobExists)
-			job.Status, job.UpdatedAt = bulk.JobPending, now
-			model = append(model, job)
+			wants(t, q.Create(t.Context(), spec), nil)
+			wants(t, q.Create(t.Context(), spec), bulk.ErrJobExists)
+			model = append(model, bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: now})
 		},
 		"claim": func(t *rapid.T) {
 			job := draw(t)

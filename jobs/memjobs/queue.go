@@ -39,9 +39,9 @@ type Queue struct {
 }
 
 var (
-	_ bulk.JobQueue    = (*Queue)(nil)
-	_ bulk.JobNotifier = (*Queue)(nil)
-	_ bulk.KeyStore    = (*Queue)(nil)
+	_ bulk.JobQueue            = (*Queue)(nil)
+	_ bulk.JobNotifier         = (*Queue)(nil)
+	_ bulk.IdempotencyKeyStore = (*Queue)(nil)
 )
 
 // New returns a queue without jobs.
@@ -55,31 +55,16 @@ func New() *Queue {
 }
 
 // Create implements [bulk.JobQueue].
-func (q *Queue) Create(ctx context.Context, job bulk.Job) error {
+func (q *Queue) Create(ctx context.Context, spec bulk.JobSpec) error {
 	now, unlock, err := q.enter(ctx)
 	if err != nil {
-		return fmt.Errorf("memjobs: create job %q: %w", job.ID, err)
+		return fmt.Errorf("memjobs: create job %q: %w", spec.ID, err)
 	}
 	defer unlock()
-	if q.jobs[job.ID] != nil {
-		return fmt.Errorf("memjobs: create job %q: %w", job.ID, bulk.ErrJobExists)
+	if q.jobs[spec.ID] != nil {
+		return fmt.Errorf("memjobs: create job %q: %w", spec.ID, bulk.ErrJobExists)
 	}
-	e := &entry{job: bulk.Job{
-		ID:           job.ID,
-		Tenant:       job.Tenant,
-		Type:         job.Type,
-		CreatedBy:    job.CreatedBy,
-		Options:      job.Options,
-		TotalRecords: job.TotalRecords,
-		CreatedAt:    job.CreatedAt,
-		ExpiresAt:    job.ExpiresAt,
-		Payload:      job.Payload,
-		SegmentRows:  job.SegmentRows,
-		Fingerprint:  job.Fingerprint,
-		Status:       bulk.JobPending,
-		UpdatedAt:    job.CreatedAt,
-	}}
-	q.add(e, now)
+	q.add(&entry{job: bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt}}, now)
 	q.notify()
 	return nil
 }

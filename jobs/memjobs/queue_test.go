@@ -19,16 +19,16 @@ func TestConformance(t *testing.T) {
 }
 
 func TestKeyConformance(t *testing.T) {
-	bulktest.TestKeyStore(t, func(*testing.T) bulk.KeyStore { return memjobs.New() })
+	bulktest.TestIdempotencyKeyStore(t, func(*testing.T) bulk.IdempotencyKeyStore { return memjobs.New() })
 }
 
 func BenchmarkConformance(b *testing.B) {
 	bulktest.BenchmarkJobQueue(b, func(*testing.B) bulk.JobQueue { return memjobs.New() })
 }
 
-func job(id, tenant string) bulk.Job {
+func job(id, tenant string) bulk.JobSpec {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	return bulk.Job{ID: id, Tenant: tenant, CreatedAt: now, ExpiresAt: now.Add(bulk.DefaultRetention)}
+	return bulk.JobSpec{ID: id, Tenant: tenant, CreatedAt: now, ExpiresAt: now.Add(bulk.DefaultRetention)}
 }
 
 func claim(t *testing.T, q *memjobs.Queue, lease time.Duration) bulk.Job {

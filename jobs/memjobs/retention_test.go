@@ -18,7 +18,7 @@ func TestExpiredJobsAreDropped(t *testing.T) {
 		q := New()
 		for i := range 100 {
 			now := time.Now()
-			job := bulk.Job{ID: fmt.Sprint("job-", i), Tenant: fmt.Sprint("tenant-", i%7), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+			job := bulk.JobSpec{ID: fmt.Sprint("job-", i), Tenant: fmt.Sprint("tenant-", i%7), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
 			require.NoError(t, q.Create(t.Context(), job))
 			if i%2 == 0 {
 				continue
