@@ -1,0 +1,164 @@
+package interleave
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// A schedule is the deviations from the default one.
+type schedule []deviation
+
+type deviation struct {
+	step  int
+	label string
+}
+
+func (s schedule) choose(step int, options []option) int {
+	for _, d := range s {
+		if d.step == step {
+			// A label that is not there leaves the default.
+			return max(0, slices.IndexFunc(options, func(o option) bool { return o.label == d.label }))
+		}
+	}
+	return 0
+}
+
+// runs returns how many schedules of each scenario are run: the environment
+// variable INTERLEAVE_RUNS, or n.
+func runs(t *testing.T, n int) int {
+	if text := os.Getenv("INTERLEAVE_RUNS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("INTERLEAVE_RUNS: %v", err)
+		}
+		return n
+	}
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+// explore runs the schedules of a scenario with 0 deviations, then those with 1,
+// and so on: all of them, until there are more than are left of the budget, of
+// which it then runs a sample. So what it finds has as few deviations as can be.
+func explore(t *testing.T, s *scenario, set setting, budget int) (done int, exhausted int, fault string) {
+	level := []schedule{nil}
+	random := rand.New(rand.NewPCG(1, 2))
+	exhausted = -1
+	for deviations := 0; len(level) > 0; deviations++ {
+		whole := len(level) <= budget-done
+		if !whole {
+			random.Shuffle(len(level), func(i, j int) { level[i], level[j] = level[j], level[i] })
+			level = level[:max(0, budget-done)]
+		}
+		var deeper []schedule
+		for _, sched := range level {
+			rep := perform(t, s, set, sched.choose)
+			done++
+			if rep.fault != "" {
+				return done, exhausted, rep.fault
+			}
+			if whole {
+				deeper = append(deeper, sched.deeper(rep.points)...)
+			}
+		}
+		if whole {
+			exhausted = deviations
+		}
+		level = deeper
+	}
+	return done, exhausted, ""
+}
+
+// deeper returns the schedules with one more deviation behind the last.
+func (s schedule) deeper(points []point) []schedule {
+	from := 0
+	if len(s) > 0 {
+		from = s[len(s)-1].step + 1
+	}
+	var all []schedule
+	for step := from; step < len(points); step++ {
+		for _, label := range points[step] {
+			all = append(all, append(slices.Clone(s), deviation{step, label}))
+		}
+	}
+	return all
+}
+
+// settings are the ways in which jobs are run: with a checkpoint for each row, and
+// without any.
+var settings = []setting{{segment: 100, parallel: 1}, {segment: 1, parallel: 2}}
+
+func (set setting) String() string {
+	if set.keyed {
+		return "keyed"
+	}
+	return fmt.Sprintf("segments of %d", set.segment)
+}
+
+func TestInterleavings(t *testing.T) {
+	for _, s := range scenarios() {
+		for _, set := range settings {
+			t.Run(s.name+"/"+set.String(), func(t *testing.T) {
+				done, exhausted, fault := explore(t, &s, set, runs(t, 300))
+				t.Logf("%d schedules, all with up to %d deviations", done, exhausted)
+				if fault != "" {
+					t.Error(fault)
+				}
+			})
+		}
+	}
+}
+
+func TestKeyedInterleavings(t *testing.T) {
+	for _, s := range scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			done, exhausted, fault := explore(t, &s, setting{parallel: 1, segment: 100, keyed: true}, runs(t, 300))
+			t.Logf("%d schedules, all with up to %d deviations", done, exhausted)
+			if fault != "" {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+// TestSameScheduleSameRun repeats schedules: a failure can be run again.
+func TestSameScheduleSameRun(t *testing.T) {
+	for _, s := range scenarios() {
+		for _, set := range settings {
+			first := perform(t, &s, set, schedule(nil).choose)
+			for _, sched := range sample(schedule(nil).deeper(first.points), 20) {
+				one := perform(t, &s, set, sched.choose)
+				two := perform(t, &s, set, sched.choose)
+				if !slices.Equal(one.trace, two.trace) {
+					t.Errorf("%s %v: the second run differs:\n%s\n%s", s.name, sched, lines(one.trace), lines(two.trace))
+				}
+			}
+		}
+	}
+}
+
+// sample returns n schedules, spread evenly.
+func sample(all []schedule, n int) []schedule {
+	var some []schedule
+	for i := range n {
+		if at := i * len(all) / n; len(all) > 0 && (i == 0 || at != (i-1)*len(all)/n) {
+			some = append(some, all[at])
+		}
+	}
+	return some
+}
+
+func lines(trace []string) string {
+	text := ""
+	for i, label := range trace {
+		text += fmt.Sprintf("%5d %s\n", i, label)
+	}
+	return cmp.Or(text, "nothing")
+}
