@@ -20,6 +20,7 @@ type actor struct {
 	name   string
 	number int
 	stop   context.CancelFunc
+	told   bool // to stop
 	killed bool // none of its calls has an effect or an answer any more
 	ended  bool // under w.mu
 	err    error

@@ -42,7 +42,7 @@ func (r *run) judge() string {
 	}
 	switch {
 	case r.setting.keyed:
-	case r.endedAs == string(bulk.JobFailed):
+	case r.endedAs == string(bulk.JobFailed) && !r.mayFail:
 		return fmt.Sprintf("the job failed: %+v", r.job().Error)
 	case r.endedAs == string(bulk.JobCancelled) && !r.cancelled:
 		return "the job is cancelled and nobody asked for it"
@@ -72,7 +72,7 @@ func (e *explanation) resultFault() string {
 	for i := range e.results {
 		res := &e.results[i]
 		switch {
-		case res.Status == bulk.StatusNotProcessed && e.endedAs != string(bulk.JobCancelled):
+		case res.Status == bulk.StatusNotProcessed && e.endedAs == string(bulk.JobCompleted):
 			return fmt.Sprintf("row %d is notProcessed in a job that is %s", i, e.endedAs)
 		case unknown(res) && !e.mayBeUnknown(i):
 			return fmt.Sprintf("row %d is %s, although it can be told what became of it", i, codeUnknown)
@@ -215,6 +215,9 @@ func (e *explanation) obvious() string {
 			continue
 		}
 		set := e.rows[n][0]
+		if w.late && !e.mayBeLate(w, set) {
+			return fmt.Sprintf("nothing is written after the job's end: %v", w)
+		}
 		for i := range e.results {
 			if !set.has(i) {
 				continue
@@ -231,9 +234,6 @@ func (e *explanation) obvious() string {
 			case res.UserID != w.id:
 				return fmt.Sprintf("the user that its result names: row %d was applied to %s and names %s", i, w.id, res.UserID)
 			}
-		}
-		if w.late && !e.mayBeLate(w, set) {
-			return fmt.Sprintf("nothing is written after the job's end: %v", w)
 		}
 	}
 	return ""
@@ -316,13 +316,13 @@ func (e *explanation) complete(used rowSet) bool {
 		res := &e.results[i]
 		when[i] = -1
 		switch {
+		case res.Status == bulk.StatusNotProcessed, unknown(res), codeOf(res) == bulk.CodeStoreError:
 		case used.has(i):
-			if at[i] <= earliest && earliest > 0 || at[i]-1 < earliest {
+			if at[i]-1 < earliest {
 				e.reason = fmt.Sprintf("row %d was applied before a row that stands before it", i)
 				return false
 			}
 			when[i] = at[i]
-		case res.Status == bulk.StatusNotProcessed, unknown(res), codeOf(res) == bulk.CodeStoreError:
 		default:
 			t := slices.IndexFunc(states[earliest:], func(us users) bool {
 				d := e.scenario.decide(i, us, "")

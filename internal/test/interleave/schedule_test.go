@@ -23,7 +23,6 @@ import (
 // from a pause before the actor's next call.
 type run struct {
 	*world
-	t       testing.TB
 	actors  []*actor
 	running sync.WaitGroup
 	current *actor
@@ -34,6 +33,7 @@ type run struct {
 	trace   []string
 	doubt   bool // a call's outcome was unknown to its caller
 	faults  int
+	mayFail bool // the job has a reason to fail
 }
 
 // An option is what may happen next.
@@ -51,7 +51,7 @@ const (
 	// quantum is how time passes, where everybody waits for it. It is longer than
 	// any backoff, so that the jitter of backoffs changes nothing.
 	quantum  = 6 * time.Second
-	maxSteps = 1500
+	maxSteps = 10_000
 )
 
 // A report is what a run came to.
@@ -63,23 +63,67 @@ type report struct {
 
 type point []string
 
-// perform runs the scenario. It fails the test only if the harness itself is at
-// fault.
+// perform runs the scenario under a schedule.
 func perform(t *testing.T, s *scenario, set setting, choose chooser) (rep report) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := &run{world: newWorld(s, set), t: t}
-		defer r.close()
-		rep.points, rep.fault = r.play(choose)
-		if rep.fault == "" {
-			rep.fault = cmp.Or(r.broken, r.judge())
-		}
-		if rep.fault != "" {
-			rep.fault += "\n" + r.account()
-		}
+	script(t, s, set, func(r *run) {
+		rep.points, rep.fault = r.finish(choose)
 		rep.trace = r.trace
 	})
 	return rep
+}
+
+// script makes a run, with its first actor started, for play to direct.
+func script(t *testing.T, s *scenario, set setting, play func(r *run)) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		r := &run{world: newWorld(s, set)}
+		defer r.close()
+		r.start()
+		play(r)
+	})
+}
+
+// advance follows the default schedule to the first call that stop selects, which
+// is then at the gate. It reports false if the run ends without one.
+func (r *run) advance(stop func(c *call) bool) (*call, bool) {
+	for ; ; r.step++ {
+		r.settle()
+		options := r.options()
+		if len(options) == 0 || r.step >= maxSteps || r.idle > 100 {
+			return nil, false
+		}
+		if calls := r.of(r.current); len(calls) > 0 && !calls[0].landed && stop(calls[0]) {
+			return calls[0], true
+		}
+		r.trace = append(r.trace, options[0].label)
+		options[0].do()
+	}
+}
+
+// kill ends an actor as the loss of its process does: what it has not sent is
+// never sent, and no answer reaches it.
+func (r *run) kill(a *actor) {
+	r.trace = append(r.trace, a.name+" is killed")
+	a.killed = true
+	r.doubt = true
+}
+
+// note adds what the script itself did to the schedule.
+func (r *run) note(format string, args ...any) {
+	r.trace = append(r.trace, fmt.Sprintf(format, args...))
+}
+
+// finish plays the run to its end and judges it.
+func (r *run) finish(choose chooser) (points []point, fault string) {
+	points, fault = r.play(choose)
+	if fault == "" {
+		fault = cmp.Or(r.broken, r.judge())
+	}
+	if fault != "" {
+		fault += "\n" + r.account()
+	}
+	return points, fault
 }
 
 // close ends all actors and waits for them.
@@ -119,8 +163,7 @@ func (r *run) work(ctx context.Context, a *actor) error {
 
 // play takes options until nothing more can happen.
 func (r *run) play(choose chooser) (points []point, fault string) {
-	r.start()
-	for r.step = 0; ; r.step++ {
+	for ; ; r.step++ {
 		r.settle()
 		if r.broken != "" {
 			return points, r.broken
@@ -300,6 +343,9 @@ func (r *run) eventOptions(first string) []option {
 		if len(r.actors) < maxActors && r.endedAs == "" {
 			name := fmt.Sprintf("w%d takes over", len(r.actors)+1)
 			options = append(options, option{name, func() { r.doubt = true; r.start() }})
+		}
+		if a := r.current; !a.told && r.endedAs == "" && !r.setting.keyed {
+			options = append(options, option{a.name + " is told to stop", func() { a.told = true; a.stop() }})
 		}
 	}
 	for i := range r.flying {
