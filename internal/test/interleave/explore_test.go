@@ -1,7 +1,6 @@
 package interleave
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -49,7 +48,9 @@ func runs(t *testing.T, n int) int {
 // and so on: all of them, until there are more than are left of the budget, of
 // which it then runs a sample. So what it finds has as few deviations as can be.
 // It fails the test with one schedule for each rule that is broken.
-func explore(t *testing.T, s *scenario, set setting, budget int) {
+// Options that may does not allow are left out; nil allows all.
+func explore(t *testing.T, s *scenario, set setting, budget int, may func(label string) bool) {
+	t.Helper()
 	level := []schedule{nil}
 	random := rand.New(rand.NewPCG(1, 2))
 	done, exhausted := 0, -1
@@ -69,7 +70,7 @@ func explore(t *testing.T, s *scenario, set setting, budget int) {
 				t.Error(rep.fault)
 			}
 			if whole {
-				deeper = append(deeper, sched.deeper(rep.points)...)
+				deeper = append(deeper, sched.deeper(rep.points, may)...)
 			}
 		}
 		if whole {
@@ -81,7 +82,7 @@ func explore(t *testing.T, s *scenario, set setting, budget int) {
 }
 
 // deeper returns the schedules with one more deviation behind the last.
-func (s schedule) deeper(points []point) []schedule {
+func (s schedule) deeper(points []point, may func(label string) bool) []schedule {
 	from := 0
 	if len(s) > 0 {
 		from = s[len(s)-1].step + 1
@@ -89,7 +90,9 @@ func (s schedule) deeper(points []point) []schedule {
 	var all []schedule
 	for step := from; step < len(points); step++ {
 		for _, label := range points[step] {
-			all = append(all, append(slices.Clone(s), deviation{step, label}))
+			if may == nil || may(label) {
+				all = append(all, append(slices.Clone(s), deviation{step, label}))
+			}
 		}
 	}
 	return all
@@ -106,11 +109,38 @@ func (set setting) String() string {
 	return fmt.Sprintf("segments of %d", set.segment)
 }
 
+// TestOthersWrite has one worker that nothing befalls, while others write at any
+// moment. It keeps the check honest: everything that such runs do is right.
+func TestOthersWrite(t *testing.T) {
+	undisturbed := func(label string) bool {
+		return strings.HasPrefix(label, "others: ") || strings.HasPrefix(label, "the host ")
+	}
+	for _, s := range scenarios() {
+		for _, set := range append(settings, keyedSetting) {
+			t.Run(s.name+"/"+set.String(), func(t *testing.T) { explore(t, &s, set, runs(t, 300), undisturbed) })
+		}
+	}
+}
+
+// TestFaultsAlone has one worker whose calls go wrong in every way, and nobody
+// else.
+func TestFaultsAlone(t *testing.T) {
+	faults := func(label string) bool {
+		_, _, what := strings.Cut(label, ": ")
+		return what && !strings.HasPrefix(label, "others: ")
+	}
+	for _, s := range scenarios() {
+		for _, set := range append(settings, keyedSetting) {
+			t.Run(s.name+"/"+set.String(), func(t *testing.T) { explore(t, &s, set, runs(t, 300), faults) })
+		}
+	}
+}
+
 func TestInterleavings(t *testing.T) {
 	for _, s := range scenarios() {
 		for _, set := range settings {
 			t.Run(s.name+"/"+set.String(), func(t *testing.T) {
-				explore(t, &s, set, runs(t, 300))
+				explore(t, &s, set, runs(t, 300), nil)
 			})
 		}
 	}
@@ -119,7 +149,7 @@ func TestInterleavings(t *testing.T) {
 func TestKeyedInterleavings(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
-			explore(t, &s, setting{parallel: 1, segment: 100, keyed: true}, runs(t, 300))
+			explore(t, &s, setting{parallel: 1, segment: 100, keyed: true}, runs(t, 300), nil)
 		})
 	}
 }
@@ -129,7 +159,7 @@ func TestSameScheduleSameRun(t *testing.T) {
 	for _, s := range scenarios() {
 		for _, set := range settings {
 			first := perform(t, &s, set, schedule(nil).choose)
-			for _, sched := range sample(schedule(nil).deeper(first.points), 20) {
+			for _, sched := range sample(schedule(nil).deeper(first.points, nil), 20) {
 				one := perform(t, &s, set, sched.choose)
 				two := perform(t, &s, set, sched.choose)
 				if !slices.Equal(one.trace, two.trace) {
@@ -149,12 +179,4 @@ func sample(all []schedule, n int) []schedule {
 		}
 	}
 	return some
-}
-
-func lines(trace []string) string {
-	text := ""
-	for i, label := range trace {
-		text += fmt.Sprintf("%5d %s\n", i, label)
-	}
-	return cmp.Or(text, "nothing")
 }

@@ -143,7 +143,7 @@ func (s *scenario) text() string {
 	for _, u := range s.users {
 		fmt.Fprintf(&b, "there is  %s %s val %d\n", u.id, u.email, u.val)
 	}
-	for i := range s.rows {
+	for i := range s.rows[:min(len(s.rows), maxLines)] {
 		fmt.Fprintf(&b, "row %d     %s\n", i, s.rowJSON(i))
 	}
 	return b.String()

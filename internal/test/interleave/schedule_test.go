@@ -50,8 +50,11 @@ const (
 	maxActors = 3
 	// quantum is how time passes, where everybody waits for it. It is longer than
 	// any backoff, so that the jitter of backoffs changes nothing.
-	quantum  = 6 * time.Second
-	maxSteps = 10_000
+	quantum = 6 * time.Second
+	// maxSteps is how many steps a run may have, and maxRowSteps how many more for
+	// each row.
+	maxSteps    = 300
+	maxRowSteps = 40
 )
 
 // A report is what a run came to.
@@ -90,7 +93,7 @@ func (r *run) advance(stop func(c *call) bool) (*call, bool) {
 	for ; ; r.step++ {
 		r.settle()
 		options := r.options()
-		if len(options) == 0 || r.step >= maxSteps || r.idle > 100 {
+		if len(options) == 0 || r.endless() {
 			return nil, false
 		}
 		if calls := r.of(r.current); len(calls) > 0 && !calls[0].landed && stop(calls[0]) {
@@ -172,7 +175,7 @@ func (r *run) play(choose chooser) (points []point, fault string) {
 		if len(options) == 0 {
 			return points, ""
 		}
-		if r.step == maxSteps || r.idle > 100 {
+		if r.endless() {
 			return points, "the job does not come to its end"
 		}
 		labels := make(point, 0, len(options)-1)
@@ -184,6 +187,11 @@ func (r *run) play(choose chooser) (points []point, fault string) {
 		r.trace = append(r.trace, chosen.label)
 		chosen.do()
 	}
+}
+
+// endless reports whether the run has no end.
+func (r *run) endless() bool {
+	return r.step > maxSteps+maxRowSteps*len(r.scenario.rows) || r.idle > 100
 }
 
 // settle waits until all actors wait, and notes the calls that came.
@@ -408,23 +416,39 @@ func (r *run) account() string {
 	var b strings.Builder
 	b.WriteString(r.scenario.text())
 	b.WriteString("schedule:\n")
-	for i, label := range r.trace {
-		fmt.Fprintf(&b, "%5d %s\n", i, label)
-	}
+	b.WriteString(lines(r.trace))
 	b.WriteString("writes that were done:\n")
 	for i := range r.writes {
-		fmt.Fprintf(&b, "      %v\n", &r.writes[i])
+		if i < maxLines {
+			fmt.Fprintf(&b, "      %v\n", &r.writes[i])
+		}
 	}
 	if r.endedAs != "" {
 		results, fault := r.answers()
 		fmt.Fprintf(&b, "ended as %s %s\n", r.endedAs, fault)
-		for _, res := range results {
+		for _, res := range results[:min(len(results), maxLines)] {
 			fmt.Fprintf(&b, "      row %d %s %s %s\n", res.Index, res.Status, codeOf(&res), res.UserID)
 		}
 	}
 	for _, a := range r.actors {
 		if a.err != nil {
 			fmt.Fprintf(&b, "%s: %v\n", a.name, a.err)
+		}
+	}
+	return b.String()
+}
+
+// maxLines is how many lines a part of an account has.
+const maxLines = 100
+
+func lines(trace []string) string {
+	var b strings.Builder
+	for i, label := range trace {
+		switch {
+		case i < maxLines/2, i >= len(trace)-maxLines/2:
+			fmt.Fprintf(&b, "%5d %s\n", i, label)
+		case i == maxLines/2:
+			b.WriteString("      …\n")
 		}
 	}
 	return b.String()
