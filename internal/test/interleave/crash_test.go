@@ -2,7 +2,6 @@ package interleave
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -274,104 +273,4 @@ func upTo(n int) []int {
 		all[i] = i + 1
 	}
 	return all
-}
-
-// TestManyRowsOfOneUser has jobs with more rows of one user than any memory on the
-// user can hold. Its worker dies at one commit or another, others write, and every
-// row is applied once and reported so.
-func TestManyRowsOfOneUser(t *testing.T) {
-	for name, makeRow := range map[string]func(i int) row{
-		"fields": func(i int) row { return row{id: "a", val: 100 + i} },
-		// Each row takes an address, so that it cannot share a write with others.
-		"emails": func(i int) row { return row{id: "a", val: 100 + i, email: fmt.Sprintf("a%d@example.com", i)} },
-	} {
-		for _, segment := range []int{1000, 50} {
-			t.Run(fmt.Sprintf("%s/segments of %d", name, segment), func(t *testing.T) {
-				s := &scenario{opts: upsert}
-				for i := range 400 {
-					s.rows = append(s.rows, makeRow(i))
-				}
-				for at := 1; at <= 400; at = 1 + at*5/2 {
-					for _, n := range []int{0, 1, 5, 64} {
-						manyRows(t, s, setting{segment: segment, parallel: 1}, at, n)
-						if t.Failed() {
-							return
-						}
-					}
-				}
-			})
-		}
-	}
-}
-
-// manyRows kills the worker after its commit number at, or at the end, and lets
-// others write n times.
-func manyRows(t *testing.T, s *scenario, set setting, at, n int) {
-	script(t, s, set, func(r *run) {
-		commits := 0
-		c, ok := r.advance(func(c *call) bool {
-			if commit(c) {
-				commits++
-			}
-			return commit(c) && commits == at || strings.HasPrefix(c.label, "Save completed")
-		})
-		if !ok {
-			t.Errorf("the job does not come to its end\n%s", lines(r.trace[max(0, len(r.trace)-20):]))
-			return
-		}
-		if commit(c) {
-			c.land()
-		}
-		r.kill(c.actor)
-		for i := range n {
-			others["another field"](r, "a", i)
-		}
-		_, fault := r.play(schedule(nil).choose)
-		var results []bulk.RowResult
-		if fault == "" {
-			results, fault = r.results()
-		}
-		if fault == "" {
-			fault = r.rowsFault(results)
-		}
-		if fault != "" {
-			t.Errorf("killed at commit %d, then %d other writes: %s", at, n, fault)
-		}
-	})
-}
-
-// rowsFault checks that rows of one user were applied once each, in order, the
-// first as its creation, and that the results say so.
-func (r *run) rowsFault(results []bulk.RowResult) string {
-	next := 0
-	for i := range r.writes {
-		w := &r.writes[i]
-		if w.by == nil {
-			continue
-		}
-		first := next
-		before := w.before[w.id].fields
-		for ; next < len(results); next++ {
-			name := "w" + strconv.Itoa(next)
-			if _, had := before[name]; had || w.user.fields[name] == "" {
-				break
-			}
-		}
-		if val := strconv.Itoa(100 + next - 1); w.changes() && (next == first || w.user.fields["val"] != val) {
-			return fmt.Sprintf("write %d applies rows %d to %d and leaves val %s", i, first, next-1, w.user.fields["val"])
-		}
-	}
-	if next != len(results) {
-		return fmt.Sprintf("%d of %d rows were applied", next, len(results))
-	}
-	for i, res := range results {
-		want := bulk.StatusUpdated
-		if i == 0 {
-			want = bulk.StatusCreated
-		}
-		if res.Status != want || res.UserID != "a" {
-			return fmt.Sprintf("row %d is %s %v %s, it was %s", i, res.Status, res.Errors, res.UserID, want)
-		}
-	}
-	return ""
 }

@@ -21,6 +21,16 @@ func codeOf(res *bulk.RowResult) bulk.Code {
 
 func unknown(res *bulk.RowResult) bool { return codeOf(res) == codeUnknown }
 
+// brief is what results say, in a line.
+func brief(results []bulk.RowResult) string {
+	text := ""
+	for i := range results {
+		res := &results[i]
+		text += fmt.Sprintf("[%d %s%s %s]", i, res.Status, codeOf(res), res.UserID)
+	}
+	return text
+}
+
 // applied reports whether the result says that the row was written.
 func applied(res *bulk.RowResult) bool {
 	return res.Status == bulk.StatusCreated || res.Status == bulk.StatusUpdated
@@ -38,7 +48,7 @@ func (r *run) answers() ([]bulk.RowResult, string) {
 func (r *run) judge() string {
 	results, fault := r.answers()
 	if fault != "" {
-		return "one result a row, in order, and sums that add up: " + fault
+		return fault
 	}
 	switch {
 	case r.setting.keyed:
@@ -76,7 +86,7 @@ func (e *explanation) resultFault() string {
 			return fmt.Sprintf("row %d is notProcessed in a job that is %s", i, e.endedAs)
 		case unknown(res) && !e.mayBeUnknown(i):
 			return fmt.Sprintf("row %d is %s, although it can be told what became of it", i, codeUnknown)
-		case codeOf(res) == bulk.CodeStoreError && e.faults < 4 && !e.behindUnknown(i):
+		case codeOf(res) == bulk.CodeStoreError && e.faults < 4 && !e.givenUp && !e.behindUnknown(i):
 			return fmt.Sprintf("row %d is %s after no more than %d faults", i, bulk.CodeStoreError, e.faults)
 		}
 	}
@@ -90,10 +100,7 @@ func (e *explanation) mayBeUnknown(i int) bool {
 	if !e.doubt {
 		return false
 	}
-	if e.setting.keyed && e.faults >= 4 {
-		return true // patience is over while in doubt
-	}
-	if e.behindUnknown(i) {
+	if e.givenUp || e.setting.keyed && e.faults >= 4 || e.behindUnknown(i) {
 		return true
 	}
 	row := e.scenario.rows[i]
@@ -240,14 +247,15 @@ func (e *explanation) obvious() string {
 }
 
 // mayBeLate reports whether a write may land after the end: a create all of whose
-// rows were told as OUTCOME_UNKNOWN.
+// rows were told as OUTCOME_UNKNOWN; any write of such rows if the patience with the
+// store was over.
 func (e *explanation) mayBeLate(w *write, set rowSet) bool {
 	for i := range e.results {
 		if set.has(i) && !unknown(&e.results[i]) {
 			return false
 		}
 	}
-	return w.create
+	return w.create || e.givenUp
 }
 
 // assign chooses rows for the writes from the nth on. used are those of the writes
@@ -259,14 +267,14 @@ func (e *explanation) assign(n int, used rowSet) bool {
 	w := e.ours[n]
 	for _, set := range e.rows[n] {
 		switch {
+		case w.late && !e.mayBeLate(w, set):
+			e.reason = fmt.Sprintf("nothing is written after the job's end: %v", w)
+			continue
 		case set&used != 0:
 			e.reason = fmt.Sprintf("a row is applied at most once, and here it is the second time: %v", w)
 			continue
 		case !e.reported(w, set):
 			e.reason = fmt.Sprintf("the results do not tell of this: %v", w)
-			continue
-		case w.late && !e.mayBeLate(w, set):
-			e.reason = fmt.Sprintf("nothing is written after the job's end: %v", w)
 			continue
 		}
 		e.chosen[n] = set

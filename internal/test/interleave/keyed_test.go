@@ -32,7 +32,8 @@ func (r *run) reports() (results []bulk.RowResult, fault string) {
 	}
 	for _, a := range r.actors {
 		if a.report != nil && !reflect.DeepEqual(a.report, last) {
-			return last.Results, fmt.Sprintf("%s was answered %+v, a repetition %+v", a.name, a.report, last)
+			return last.Results, fmt.Sprintf("a repetition gets the first answer: %s was answered %v, a repetition %v",
+				a.name, brief(a.report.Results), brief(last.Results))
 		}
 	}
 	return last.Results, countFault(last.Results, last.Summary, len(r.scenario.rows))

@@ -34,6 +34,7 @@ type run struct {
 	doubt   bool // a call's outcome was unknown to its caller
 	faults  int
 	mayFail bool // the job has a reason to fail
+	givenUp bool // calls failed so often that rows were given up in doubt
 }
 
 // An option is what may happen next.

@@ -1,6 +1,7 @@
 package interleave
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,6 +27,8 @@ type setting struct {
 	// keyed makes a synchronous request under an idempotency key of the scenario,
 	// in place of a job.
 	keyed bool
+	// attempts is the job's MaxAttempts, 0 for more than any run makes.
+	attempts int
 }
 
 // A world is backends, a job or request on them, and the truth about every write.
@@ -122,7 +125,7 @@ func (w *world) config(a *actor) bulk.Config {
 	cfg := bulk.Config{
 		Store: truth{w}, Blobs: w.blobs, Jobs: w.jobs,
 		Parallel: w.setting.parallel, SegmentRows: w.setting.segment,
-		Lease: forEver, Poll: forEver, MaxAttempts: 1000,
+		Lease: forEver, Poll: forEver, MaxAttempts: cmp.Or(w.setting.attempts, 1000),
 		Logger: slog.New(slog.DiscardHandler), WorkerName: "other",
 	}
 	if a != nil {
@@ -275,7 +278,7 @@ func (w *world) results() (results []bulk.RowResult, fault string) {
 	job := w.job()
 	r, err := w.other.Results(context.Background(), &job)
 	if err != nil {
-		return nil, fmt.Sprintf("the job is %s and has no results file: %v", job.Status, err)
+		return nil, fmt.Sprintf("every ended job has a results file: the job is %s: %v", job.Status, err)
 	}
 	defer r.Close()
 	text, err := io.ReadAll(r)
@@ -288,7 +291,7 @@ func (w *world) results() (results []bulk.RowResult, fault string) {
 	case f.JobID != job.ID, f.Status != job.Status, f.TotalRecords != job.TotalRecords:
 		return nil, fmt.Sprintf("the results file is of another job or state: %s %s %d", f.JobID, f.Status, f.TotalRecords)
 	case f.Summary != job.Summary():
-		return nil, fmt.Sprintf("the file counts %+v, the job %+v", f.Summary, job.Summary())
+		return nil, fmt.Sprintf("sums that add up: the file counts %+v, the job %+v", f.Summary, job.Summary())
 	}
 	return f.Results, countFault(f.Results, f.Summary, job.TotalRecords)
 }
@@ -296,12 +299,12 @@ func (w *world) results() (results []bulk.RowResult, fault string) {
 // countFault returns what is wrong with the number or the summary of results.
 func countFault(results []bulk.RowResult, want bulk.Summary, rows int) string {
 	if len(results) != rows {
-		return fmt.Sprintf("%d results for %d rows", len(results), rows)
+		return fmt.Sprintf("one result a row: %d results for %d rows", len(results), rows)
 	}
 	var sum bulk.Summary
 	for i, r := range results {
 		if r.Index != i {
-			return fmt.Sprintf("result %d has the index %d", i, r.Index)
+			return fmt.Sprintf("results in order: result %d has the index %d", i, r.Index)
 		}
 		switch r.Status {
 		case bulk.StatusCreated:
@@ -319,7 +322,7 @@ func countFault(results []bulk.RowResult, want bulk.Summary, rows int) string {
 		}
 	}
 	if sum != want {
-		return fmt.Sprintf("the summary is %+v, the results count %+v", want, sum)
+		return fmt.Sprintf("sums that add up: the summary is %+v, the results count %+v", want, sum)
 	}
 	return ""
 }
