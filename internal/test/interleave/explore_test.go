@@ -136,21 +136,15 @@ func TestFaultsAlone(t *testing.T) {
 	}
 }
 
+// TestInterleavings runs jobs in all interleavings that the budget allows.
 func TestInterleavings(t *testing.T) {
-	for _, s := range scenarios() {
-		for _, set := range settings {
-			t.Run(s.name+"/"+set.String(), func(t *testing.T) {
-				explore(t, &s, set, runs(t, 300), nil)
-			})
-		}
-	}
+	eachSetting(t, func(t *testing.T, s *scenario, set setting) { explore(t, s, set, runs(t, 800), nil) })
 }
 
+// TestKeyedInterleavings does it for requests under an idempotency key.
 func TestKeyedInterleavings(t *testing.T) {
 	for _, s := range scenarios() {
-		t.Run(s.name, func(t *testing.T) {
-			explore(t, &s, setting{parallel: 1, segment: 100, keyed: true}, runs(t, 300), nil)
-		})
+		t.Run(s.name, func(t *testing.T) { explore(t, &s, keyedSetting, runs(t, 800), nil) })
 	}
 }
 

@@ -31,6 +31,7 @@ type actor struct {
 type call struct {
 	actor *actor
 	label string // what it is, the same in every run of a schedule
+	on    backend
 	// writes says that the call can change something, so that it matters whether,
 	// when and how often it lands.
 	writes bool
@@ -49,8 +50,21 @@ type call struct {
 
 type part struct {
 	label string
+	on    backend
 	land  func()
 }
+
+// A backend is what a call works on. Calls on different ones do not see each
+// other.
+type backend int
+
+const (
+	everything backend = iota
+	onStore
+	onBlobs
+	onJobs
+	onKeys
+)
 
 type answer struct {
 	value any
@@ -105,7 +119,7 @@ func (c *call) fail(err error) {
 	c.answer <- answer{nil, err}
 }
 
-// lost returns the error of c's outcome, which may be a lost one.
+// result gives an answer its type.
 func result[T any](value any, err error) (T, error) {
 	if err != nil {
 		var none T
@@ -125,7 +139,7 @@ func (s gatedStore) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) 
 	}
 	refs = slices.Clone(refs)
 	return result[[]bulk.Found](s.a.do(ctx, &call{
-		label:  "Lookup " + strings.Join(names, " "),
+		on: onStore, label: "Lookup " + strings.Join(names, " "),
 		effect: func() (any, error) { return s.a.w.store.Lookup(context.Background(), tenant, refs) },
 	}))
 }
@@ -141,10 +155,10 @@ func (s gatedStore) Commit(ctx context.Context, tenant string, writes []bulk.Wri
 			writes[i].Base = &copied
 		}
 		names[i] = w.describe(&writes[i])
-		parts[i] = part{"Commit " + names[i], func() { w.commit(s.a, tenant, writes[i:i+1]) }}
+		parts[i] = part{"Commit " + names[i], onStore, func() { w.commit(s.a, tenant, writes[i:i+1]) }}
 	}
 	value, err := s.a.do(ctx, &call{
-		label: "Commit " + strings.Join(names, ", "), writes: true, parts: parts,
+		on: onStore, label: "Commit " + strings.Join(names, ", "), writes: true, parts: parts,
 		effect: func() (any, error) { return w.commit(s.a, tenant, writes), nil },
 	})
 	if err != nil {
@@ -166,7 +180,7 @@ func (b gatedBlobs) Put(ctx context.Context, key string, r io.Reader, info bulk.
 		return err
 	}
 	_, err = b.a.do(ctx, &call{
-		label: "Put " + b.a.w.shortKey(key), writes: true,
+		on: onBlobs, label: "Put " + b.a.w.shortKey(key), writes: true,
 		effect: func() (any, error) {
 			return nil, b.a.w.blobs.Put(context.Background(), key, bytes.NewReader(text), info)
 		},
@@ -176,14 +190,14 @@ func (b gatedBlobs) Put(ctx context.Context, key string, r io.Reader, info bulk.
 
 func (b gatedBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	return result[io.ReadCloser](b.a.do(ctx, &call{
-		label:  "Get " + b.a.w.shortKey(key),
+		on: onBlobs, label: "Get " + b.a.w.shortKey(key),
 		effect: func() (any, error) { return b.a.w.blobs.Get(context.Background(), key) },
 	}))
 }
 
 func (b gatedBlobs) Delete(ctx context.Context, key string) error {
 	_, err := b.a.do(ctx, &call{
-		label: "Delete " + b.a.w.shortKey(key), writes: true,
+		on: onBlobs, label: "Delete " + b.a.w.shortKey(key), writes: true,
 		effect: func() (any, error) {
 			b.a.w.deleting(b.a, key)
 			return nil, b.a.w.blobs.Delete(context.Background(), key)
@@ -203,7 +217,7 @@ type gatedJobs struct {
 
 func (q gatedJobs) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, error) {
 	return result[bulk.Job](q.a.do(ctx, &call{
-		label: "Claim", writes: true,
+		on: onJobs, label: "Claim", writes: true,
 		effect: func() (any, error) {
 			w := q.a.w
 			if job, err := w.jobs.Get(context.Background(), claim.JobID); err == nil && !job.LeaseUntil.IsZero() {
@@ -233,7 +247,7 @@ func (q gatedJobs) Save(ctx context.Context, id string, token int64, change bulk
 		label += " heartbeat"
 	}
 	return result[bulk.Job](q.a.do(ctx, &call{
-		label: label, writes: true,
+		on: onJobs, label: label, writes: true,
 		effect: func() (any, error) {
 			job, err := q.a.w.jobs.Save(context.Background(), id, token, change)
 			if err == nil && job.Status.Ended() {
@@ -246,7 +260,7 @@ func (q gatedJobs) Save(ctx context.Context, id string, token int64, change bulk
 
 func (q gatedJobs) Get(ctx context.Context, id string) (bulk.Job, error) {
 	return result[bulk.Job](q.a.do(ctx, &call{
-		label:  "Get job",
+		on: onJobs, label: "Get job",
 		effect: func() (any, error) { return q.a.w.jobs.Get(context.Background(), id) },
 	}))
 }
@@ -257,7 +271,7 @@ type gatedKeys struct{ a *actor }
 
 func (k gatedKeys) GetKey(ctx context.Context, tenant, name string) (bulk.Key, error) {
 	return result[bulk.Key](k.a.do(ctx, &call{
-		label: "GetKey",
+		on: onKeys, label: "GetKey",
 		effect: func() (any, error) {
 			key, err := k.a.w.jobs.GetKey(context.Background(), tenant, name)
 			if k.a.w.reservedBy != k.a {
@@ -274,7 +288,7 @@ func (k gatedKeys) PutKey(ctx context.Context, key bulk.Key) error {
 		label += " done"
 	}
 	_, err := k.a.do(ctx, &call{
-		label: label, writes: true,
+		on: onKeys, label: label, writes: true,
 		effect: func() (any, error) {
 			err := k.a.w.jobs.PutKey(context.Background(), key)
 			if err == nil {

@@ -1,6 +1,7 @@
 package interleave
 
 import (
+	"flag"
 	"os"
 	"runtime"
 	"testing"
@@ -13,6 +14,11 @@ import (
 // repeatable. It is also faster, as a run is one long hand-over between goroutines.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
+	// More than rapid's 100, as a run takes less than a millisecond. The command
+	// line has the last word.
+	if err := flag.Set("rapid.checks", "400"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

@@ -230,10 +230,10 @@ func (r *run) launch(c *call) {
 	case !c.writes || c.landed:
 	case len(c.parts) > 0:
 		for _, p := range c.parts {
-			r.flying = append(r.flying, part{c.actor.name + " " + p.label, p.land})
+			r.flying = append(r.flying, part{c.actor.name + " " + p.label, p.on, p.land})
 		}
 	default:
-		r.flying = append(r.flying, part{c.actor.name + " " + c.label, func() { c.effect() }})
+		r.flying = append(r.flying, part{c.actor.name + " " + c.label, c.on, func() { c.effect() }})
 	}
 }
 
@@ -277,7 +277,11 @@ func (r *run) options() []option {
 	default:
 		return nil
 	}
-	return append(options, r.eventOptions(options[0].label)...)
+	on := everything
+	if len(calls) > 0 {
+		on = calls[0].on
+	}
+	return append(options, r.eventOptions(options[0].label, on)...)
 }
 
 // next makes another actor that is alive the current one.
@@ -340,8 +344,10 @@ func (r *run) callOptions(calls []*call) []option {
 	return options
 }
 
-// eventOptions returns what may happen beside the current actor.
-func (r *run) eventOptions(first string) []option {
+// eventOptions returns what may happen beside the current actor, before its call
+// on that backend. What the call cannot tell from the same event after it is left
+// out: it comes at the next step.
+func (r *run) eventOptions(first string, on backend) []option {
 	var options []option
 	if r.alive(r.current) {
 		for _, a := range r.actors {
@@ -358,15 +364,20 @@ func (r *run) eventOptions(first string) []option {
 		}
 	}
 	for i := range r.flying {
-		if o := r.landing(i); o.label != first {
+		if o := r.landing(i); o.label != first && concerns(r.flying[i].on, on) {
 			options = append(options, o)
 		}
 	}
-	if r.endedAs == "" && !r.cancelled && !r.setting.keyed {
+	if r.endedAs == "" && !r.cancelled && !r.setting.keyed && concerns(onJobs, on) {
 		options = append(options, option{"the job is cancelled", r.cancel})
 	}
-	return append(options, r.otherOptions()...)
+	if concerns(onStore, on) {
+		options = append(options, r.otherOptions()...)
+	}
+	return options
 }
+
+func concerns(event, call backend) bool { return call == everything || event == call }
 
 // landing lets an effect land that nobody waits for any more.
 func (r *run) landing(i int) option {
