@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,6 +15,7 @@ import (
 // repeatable. It is also faster, as a run is one long hand-over between goroutines.
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(400) // runs are short and leave much behind
 	// More than rapid's 100, as a run takes less than a millisecond. The command
 	// line has the last word.
 	if err := flag.Set("rapid.checks", "400"); err != nil {
