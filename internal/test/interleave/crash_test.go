@@ -45,8 +45,16 @@ func (r *run) crash(at crash) bool {
 }
 
 // everyCrash runs the scenario once for every crash of the first actor, with what
-// happens between the crash and the next actor.
+// happens between the crash and the next actor. It fails the test at the first
+// fault.
 func everyCrash(t *testing.T, s *scenario, set setting, between func(r *run)) {
+	t.Helper()
+	if fault := crashFault(t, s, set, between); fault != "" {
+		t.Error(fault)
+	}
+}
+
+func crashFault(t *testing.T, s *scenario, set setting, between func(r *run)) (fault string) {
 	t.Helper()
 	n := 0
 	crashes(func(at crash) (there bool) {
@@ -56,15 +64,16 @@ func everyCrash(t *testing.T, s *scenario, set setting, between func(r *run)) {
 			}
 			n++
 			between(r)
-			if _, fault := r.finish(schedule(nil).choose); fault != "" {
-				t.Errorf("killed at %v: %s", at, fault)
+			if _, fault = r.finish(schedule(nil).choose); fault != "" {
+				fault = fmt.Sprintf("killed at %v: %s", at, fault)
 			}
 		})
-		return there && !t.Failed()
+		return there && fault == ""
 	})
 	if n == 0 {
-		t.Error("there was no crash")
+		return "there was no crash"
 	}
+	return fault
 }
 
 // eachSetting runs f for every scenario and setting.

@@ -10,27 +10,36 @@ import (
 // user takes the address, the job is taken over and ends, the address is free
 // again, and then the write arrives.
 func TestAddressTakenWhileInDoubt(t *testing.T) {
-	take := op{kind: create, id: "c", email: y, val: 60}
-	for name, s := range map[string]*scenario{
-		"update":         {opts: upsert, users: withA(x), rows: []row{{id: "a", email: y, val: 7}}},
-		"create":         {opts: upsert, rows: []row{{email: y, val: 7}}},
-		"create by id":   {opts: upsert, rows: []row{{id: "a", email: y, val: 7}, {id: "a", val: 8}}},
-		"create or skip": {opts: skip, rows: []row{{email: y, val: 7}}},
-		"create only":    {opts: createOnly, rows: []row{{id: "a", email: y, val: 7}, {id: "a", val: 8}}},
-		"moves":          {opts: upsert, users: withAB(y, x), rows: []row{{id: "a", email: z}, {id: "b", email: y}, {email: y, val: 7}}},
-	} {
-		s.ops = []op{take, {kind: move, id: "c", email: free1}}
+	for _, s := range inDoubt() {
 		for _, set := range settings {
 			for _, cancelled := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%v/cancelled %t", name, set, cancelled), func(t *testing.T) {
-					takenInDoubt(t, s, set, cancelled)
+				t.Run(fmt.Sprintf("%s/%v/cancelled %t", s.name, set, cancelled), func(t *testing.T) {
+					if fault := takenInDoubt(t, s, set, cancelled); fault != "" {
+						t.Error(fault)
+					}
 				})
 			}
 		}
 	}
 }
 
-func takenInDoubt(t *testing.T, s *scenario, set setting, cancelled bool) {
+// inDoubt are scenarios of rows that want y, which another takes and frees.
+func inDoubt() []*scenario {
+	all := []*scenario{
+		{name: "update", opts: upsert, users: withA(x), rows: []row{{id: "a", email: y, val: 7}}},
+		{name: "create", opts: upsert, rows: []row{{email: y, val: 7}}},
+		{name: "create by id", opts: upsert, rows: []row{{id: "a", email: y, val: 7}, {id: "a", val: 8}}},
+		{name: "create or skip", opts: skip, rows: []row{{email: y, val: 7}}},
+		{name: "create only", opts: createOnly, rows: []row{{id: "a", email: y, val: 7}, {id: "a", val: 8}}},
+		{name: "moves", opts: upsert, users: withAB(y, x), rows: []row{{id: "a", email: z}, {id: "b", email: y}, {email: y, val: 7}}},
+	}
+	for _, s := range all {
+		s.ops = []op{{kind: create, id: "c", email: y, val: 60}, {kind: move, id: "c", email: free1}}
+	}
+	return all
+}
+
+func takenInDoubt(t *testing.T, s *scenario, set setting, cancelled bool) (fault string) {
 	for n := 1; ; n++ {
 		there := false
 		script(t, s, set, func(r *run) {
@@ -55,21 +64,20 @@ func takenInDoubt(t *testing.T, s *scenario, set setting, cancelled bool) {
 			if cancelled {
 				r.cancelJob()
 			}
-			if _, fault := r.play(schedule(nil).choose); fault != "" {
-				t.Fatalf("%s\n%s", fault, r.account())
+			if _, fault = r.play(schedule(nil).choose); fault != "" {
+				fault += "\n" + r.account()
+				return
 			}
 			r.note("%s", s.ops[1].label(0))
 			r.act(1)
 			r.flying = append(r.flying, late...)
-			if _, fault := r.finish(schedule(nil).choose); fault != "" {
-				t.Error(fault)
-			}
+			_, fault = r.finish(schedule(nil).choose)
 		})
-		if !there || t.Failed() {
-			if n == 1 && !there {
-				t.Error("nothing was committed")
-			}
-			return
+		switch {
+		case n == 1 && !there:
+			return "nothing was committed"
+		case !there, fault != "":
+			return fault
 		}
 	}
 }
@@ -78,23 +86,28 @@ func takenInDoubt(t *testing.T, s *scenario, set setting, cancelled bool) {
 // them is still under way and lands later: at once before the next, or after the
 // job's end. A row of b is never told as failed and applied all the same.
 func TestGivenUpInDoubt(t *testing.T) {
-	s := &scenario{opts: upsert, users: withAB(x, y), rows: []row{
-		{id: "a", val: 7}, {id: "b", val: 8}, {id: "b", email: z}, {id: "a", val: 9}, {id: "b", val: 9},
-	}}
 	for _, set := range settings {
-		set.attempts = 2
 		for landsAfter := range 12 {
 			t.Run(fmt.Sprintf("%v/lands after %d", set, landsAfter), func(t *testing.T) {
-				script(t, s, set, func(r *run) {
-					r.givenUp, r.doubt, r.mayFail = true, true, true
-					r.silence("update b", landsAfter)
-					if _, fault := r.finish(schedule(nil).choose); fault != "" {
-						t.Error(fault)
-					}
-				})
+				if fault := givenUp(t, set, landsAfter); fault != "" {
+					t.Error(fault)
+				}
 			})
 		}
 	}
+}
+
+func givenUp(t *testing.T, set setting, landsAfter int) (fault string) {
+	set.attempts = 2
+	s := &scenario{opts: upsert, users: withAB(x, y), rows: []row{
+		{id: "a", val: 7}, {id: "b", val: 8}, {id: "b", email: z}, {id: "a", val: 9}, {id: "b", val: 9},
+	}}
+	script(t, s, set, func(r *run) {
+		r.givenUp, r.doubt, r.mayFail = true, true, true
+		r.silence("update b", landsAfter)
+		_, fault = r.finish(schedule(nil).choose)
+	})
+	return fault
 }
 
 // silence follows the default schedule to the job's end, but answers no commit

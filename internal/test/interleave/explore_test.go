@@ -44,17 +44,30 @@ func runs(t *testing.T, n int) int {
 	return n
 }
 
-// explore runs the schedules of a scenario with 0 deviations, then those with 1,
+// explore fails the test with one schedule for each rule that is broken.
+func explore(t *testing.T, s *scenario, set setting, budget int, may aspect) {
+	t.Helper()
+	broken := map[string]bool{}
+	done, exhausted := search(t, s, set, budget, may, func(fault string) bool {
+		if rule, _, _ := strings.Cut(fault, ":"); !broken[rule] {
+			broken[rule] = true
+			t.Error(fault)
+		}
+		return true
+	})
+	t.Logf("%d schedules, all with up to %d deviations", done, exhausted)
+}
+
+// search runs the schedules of a scenario with 0 deviations, then those with 1,
 // and so on: all of them, until there are more than are left of the budget, of
 // which it then runs a sample. So what it finds has as few deviations as can be.
-// It fails the test with one schedule for each rule that is broken.
-// Options that may does not allow are left out; nil allows all.
-func explore(t *testing.T, s *scenario, set setting, budget int, may aspect) {
+// It stops when found, which is called with each fault, says so. It returns how
+// many schedules it ran, and up to how many deviations it ran all.
+func search(t *testing.T, s *scenario, set setting, budget int, may aspect, found func(fault string) (goOn bool)) (done, exhausted int) {
 	t.Helper()
 	level := []schedule{nil}
 	random := rand.New(rand.NewPCG(1, 2))
-	done, exhausted := 0, -1
-	broken := map[string]bool{}
+	exhausted = -1
 	for deviations := 0; len(level) > 0; deviations++ {
 		whole := len(level) <= budget-done
 		if !whole {
@@ -65,9 +78,8 @@ func explore(t *testing.T, s *scenario, set setting, budget int, may aspect) {
 		for _, sched := range level {
 			rep := perform(t, s, set, sched.choose)
 			done++
-			if rule, _, _ := strings.Cut(rep.fault, ":"); rep.fault != "" && !broken[rule] {
-				broken[rule] = true
-				t.Error(rep.fault)
+			if rep.fault != "" && !found(rep.fault) {
+				return done, exhausted
 			}
 			if whole {
 				deeper = append(deeper, sched.deeper(rep.points, may)...)
@@ -78,7 +90,7 @@ func explore(t *testing.T, s *scenario, set setting, budget int, may aspect) {
 		}
 		level = deeper
 	}
-	t.Logf("%d schedules, all with up to %d deviations", done, exhausted)
+	return done, exhausted
 }
 
 // deeper returns the schedules with one more deviation behind the last.

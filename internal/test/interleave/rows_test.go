@@ -13,8 +13,24 @@ import (
 // user can hold. Their worker dies at one commit or another, others write, and
 // every row is applied once and reported so.
 func TestManyRowsOfFewUsers(t *testing.T) {
+	for _, s := range manyRowed() {
+		for _, segment := range []int{1000, 50} {
+			t.Run(fmt.Sprintf("%s/segments of %d", s.name, segment), func(t *testing.T) {
+				for at := 1; at <= len(s.rows); at = 1 + at*5/2 {
+					for _, n := range []int{0, 1, 5, 64} {
+						if fault := manyRows(t, s, setting{segment: segment, parallel: 1}, at, n); fault != "" {
+							t.Fatalf("killed at commit %d, then %d other writes: %s", at, n, fault)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func manyRowed() []*scenario {
 	address := func(i int) string { return fmt.Sprintf("e%d@example.com", i) }
-	for _, s := range []*scenario{
+	return []*scenario{
 		{name: "fields", opts: upsert, rows: repeat(400, func(i int) row {
 			return row{id: "a", val: 100 + i}
 		})},
@@ -29,18 +45,6 @@ func TestManyRowsOfFewUsers(t *testing.T) {
 			}
 			return row{id: "b", email: address(i/2 + 1)}
 		})},
-	} {
-		for _, segment := range []int{1000, 50} {
-			t.Run(fmt.Sprintf("%s/segments of %d", s.name, segment), func(t *testing.T) {
-				for at := 1; at <= len(s.rows); at = 1 + at*5/2 {
-					for _, n := range []int{0, 1, 5, 64} {
-						if fault := manyRows(t, s, setting{segment: segment, parallel: 1}, at, n); fault != "" {
-							t.Fatalf("killed at commit %d, then %d other writes: %s", at, n, fault)
-						}
-					}
-				}
-			})
-		}
 	}
 }
 

@@ -160,6 +160,9 @@ func (r *run) work(ctx context.Context, a *actor) error {
 	if r.setting.keyed {
 		return r.request(ctx, a)
 	}
+	if r.setting.work != nil {
+		return r.setting.work(ctx, r, a)
+	}
 	worker, err := bulk.NewWorker(r.config(a))
 	must(err)
 	return worker.RunJob(ctx, r.jobID)

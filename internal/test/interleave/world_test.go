@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ type setting struct {
 	keyed bool
 	// attempts is the job's MaxAttempts, 0 for more than any run makes.
 	attempts int
+	// work is what a worker does with the job; nil is a [bulk.Worker]'s RunJob.
+	// With it, other programs leave on users what it leaves.
+	work func(ctx context.Context, r *run, a *actor) error
 }
 
 // A world is backends, a job or request on them, and the truth about every write.
@@ -149,6 +153,12 @@ func (s truth) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) ([]bu
 }
 
 func (s truth) Commit(_ context.Context, tenant string, writes []bulk.Write) []error {
+	if s.w.setting.work != nil {
+		writes = slices.Clone(writes)
+		for i := range writes {
+			writes[i].Mark = readTrail(writes[i].Base).with(fmt.Sprintf("other-%d", len(s.w.writes)+i))
+		}
+	}
 	return s.w.commit(nil, tenant, writes)
 }
 
@@ -306,25 +316,30 @@ func countFault(results []bulk.RowResult, want bulk.Summary, rows int) string {
 		if r.Index != i {
 			return fmt.Sprintf("results in order: result %d has the index %d", i, r.Index)
 		}
-		switch r.Status {
-		case bulk.StatusCreated:
-			sum.Created++
-		case bulk.StatusUpdated:
-			sum.Updated++
-		case bulk.StatusUnchanged:
-			sum.Unchanged++
-		case bulk.StatusSkipped:
-			sum.Skipped++
-		case bulk.StatusFailed:
-			sum.Failed++
-		case bulk.StatusNotProcessed:
-			sum.NotProcessed++
-		}
+		count(&sum, r.Status)
 	}
 	if sum != want {
 		return fmt.Sprintf("sums that add up: the summary is %+v, the results count %+v", want, sum)
 	}
 	return ""
+}
+
+// count adds a row to a summary.
+func count(sum *bulk.Summary, status bulk.Status) {
+	switch status {
+	case bulk.StatusCreated:
+		sum.Created++
+	case bulk.StatusUpdated:
+		sum.Updated++
+	case bulk.StatusUnchanged:
+		sum.Unchanged++
+	case bulk.StatusSkipped:
+		sum.Skipped++
+	case bulk.StatusFailed:
+		sum.Failed++
+	case bulk.StatusNotProcessed:
+		sum.NotProcessed++
+	}
 }
 
 // alias returns an id as schedules show it: generated ones differ from run to run.
