@@ -97,7 +97,17 @@ func othersAct(r *run) {
 	}
 }
 
-func (r *run) cancelJob() { r.note("the job is cancelled"); r.cancel() }
+func (r *run) cancelJob() {
+	r.note("the job is cancelled")
+	r.cancel()
+}
+
+// cancelAct cancels the job if it has not ended.
+func cancelAct(r *run) {
+	if r.endedAs == "" {
+		r.cancelJob()
+	}
+}
 
 func TestKilledAtEveryCall(t *testing.T) {
 	eachSetting(t, func(t *testing.T, s *scenario, set setting) { everyCrash(t, s, set, nothing) })
@@ -109,11 +119,7 @@ func TestKilledAtEveryCallThenOthersWrite(t *testing.T) {
 
 func TestKilledAtEveryCallThenCancelled(t *testing.T) {
 	eachSetting(t, func(t *testing.T, s *scenario, set setting) {
-		everyCrash(t, s, set, func(r *run) {
-			if r.endedAs == "" {
-				r.cancelJob()
-			}
-		})
+		everyCrash(t, s, set, cancelAct)
 	})
 }
 

@@ -100,7 +100,8 @@ func TestGivenUpInDoubt(t *testing.T) {
 func givenUp(t *testing.T, set setting, landsAfter int) (fault string) {
 	set.attempts = 2
 	s := &scenario{opts: upsert, users: withAB(x, y), rows: []row{
-		{id: "a", val: 7}, {id: "b", val: 8}, {id: "b", email: z}, {id: "a", val: 9}, {id: "b", val: 9},
+		{id: "a", val: 7}, {id: "b", val: 8}, {id: "a", val: 9}, {id: "b", val: 51, plain: true},
+		{id: "b", email: z}, {id: "a", val: 10}, {id: "b", val: 51, plain: true}, {id: "b", val: 9},
 	}}
 	script(t, s, set, func(r *run) {
 		r.givenUp, r.doubt, r.mayFail = true, true, true

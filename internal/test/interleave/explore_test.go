@@ -158,26 +158,29 @@ func anyOf(parts ...string) aspect {
 	}
 }
 
-var aspects = map[string]aspect{
-	"everything": nil,
-	"takeovers":  anyOf("takes over", "goes on", "the job is cancelled"),
-	"late calls": anyOf("still under way", "lands late", "others: ", "takes over"),
+var aspects = []struct {
+	name string
+	may  aspect
+}{
+	{"everything", nil},
+	{"takeovers", anyOf("takes over", "goes on", "the job is cancelled")},
+	{"late calls", anyOf("still under way", "lands late", "others: ", "takes over")},
 }
 
 // TestInterleavings runs jobs in all interleavings that the budget allows.
 func TestInterleavings(t *testing.T) {
-	for name, may := range aspects {
-		t.Run(name, func(t *testing.T) {
-			eachSetting(t, func(t *testing.T, s *scenario, set setting) { explore(t, s, set, runs(t, 400), may) })
+	for _, a := range aspects {
+		t.Run(a.name, func(t *testing.T) {
+			eachSetting(t, func(t *testing.T, s *scenario, set setting) { explore(t, s, set, runs(t, 400), a.may) })
 		})
 	}
 }
 
 // TestKeyedInterleavings does it for requests under an idempotency key.
 func TestKeyedInterleavings(t *testing.T) {
-	for name, may := range aspects {
+	for _, a := range aspects {
 		for _, s := range scenarios() {
-			t.Run(name+"/"+s.name, func(t *testing.T) { explore(t, &s, keyedSetting, runs(t, 300), may) })
+			t.Run(a.name+"/"+s.name, func(t *testing.T) { explore(t, &s, keyedSetting, runs(t, 300), a.may) })
 		}
 	}
 }

@@ -324,13 +324,13 @@ func (e *explanation) complete(used rowSet) bool {
 		res := &e.results[i]
 		when[i] = -1
 		switch {
-		case res.Status == bulk.StatusNotProcessed, unknown(res), codeOf(res) == bulk.CodeStoreError:
 		case used.has(i):
 			if at[i]-1 < earliest {
 				e.reason = fmt.Sprintf("row %d was applied before a row that stands before it", i)
 				return false
 			}
 			when[i] = at[i]
+		case res.Status == bulk.StatusNotProcessed, unknown(res), codeOf(res) == bulk.CodeStoreError:
 		default:
 			t := slices.IndexFunc(states[earliest:], func(us users) bool {
 				d := e.scenario.decide(i, us, "")

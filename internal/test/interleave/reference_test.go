@@ -44,10 +44,9 @@ const (
 	repeatAsWritten   rule = "a repetition is the write as it was written down"
 	confirmApplied    rule = "chunks carry the rows known to be applied"
 	finalsInTheEntry  rule = "finals on top of a write stand in its entry"
-	existsIsAnothers  rule = "a put that finds another's chunk stops"
 	askAfterPut       rule = "the job is read after every put"
 	durableFirst      rule = "a write is sent only when its chunk is durable"
-	judgeById         rule = "after any outcome but success the user is looked up by the entry's id"
+	judgeByID         rule = "after any outcome but success the user is looked up by the entry's id"
 	judgeCreates      rule = "a create is applied only if the first nonce is its own"
 	judgeUpdates      rule = "an update is applied only if the nonce behind its base is its own"
 	fenceUpdates      rule = "an update in doubt whose address is taken is made dead"
@@ -55,12 +54,10 @@ const (
 	unknownWhenGiven  rule = "giving up while in doubt is unknown"
 	behindGivenUp     rule = "rows behind one that was given up fail untried"
 	sealFirst         rule = "a successor seals the chain"
-	higherToken       rule = "a walker that meets a higher token stops"
 	settleBeforeEnd   rule = "what was put is settled, also under cancel"
 	settleFirst       rule = "inherited entries are settled before new decisions"
 	replayFinals      rule = "finals of the chain are results"
 	deleteAfterTheEnd rule = "the journal is deleted after the end"
-	endsWhenSettled   rule = "the job ends when nothing is in doubt"
 )
 
 // An entry is one decision, as the journal has it.
@@ -178,7 +175,7 @@ func (f *reference) takeOver(ctx context.Context) error {
 // walk takes in the next chunk of the chain.
 func (f *reference) walk(c *chunk) error {
 	f.next++
-	if c.Token > f.job.Token && f.omit != higherToken {
+	if c.Token > f.job.Token {
 		return errStopped
 	}
 	for _, i := range c.Confirmed {
@@ -237,7 +234,7 @@ func (f *reference) put(ctx context.Context, c chunk, seal bool) error {
 		err = f.patiently(func() error {
 			return f.blobs.Put(ctx, f.key(f.next), bytes.NewReader(text), bulk.BlobInfo{})
 		})
-		if errors.Is(err, bulk.ErrBlobExists) && f.omit != existsIsAnothers {
+		if errors.Is(err, bulk.ErrBlobExists) {
 			there, err := f.read(ctx, f.next)
 			if err != nil {
 				return err
@@ -476,7 +473,7 @@ func (f *reference) settle(ctx context.Context, e *entry, fresh bool) error {
 				time.Sleep(time.Second)
 			}
 		}
-		if f.omit == judgeById {
+		if f.omit == judgeByID {
 			return nil // and so decides the row again
 		}
 		found, err := f.lookup(ctx, bulk.Ref{ID: e.Write.User.ID})
