@@ -8,4 +8,11 @@
 //
 // The time is that of [testing/synctest]: a schedule is a list of choices, and the
 // same choices make the same run.
+//
+// Schedules and check are themselves checked, by a small worker that keeps the
+// rules of the journal and can leave out any one of them.
+//
+// By default a scenario gets a few hundred schedules. For more:
+//
+//	INTERLEAVE_RUNS=20000 go test ./internal/test/interleave -timeout 2h -rapid.checks=20000
 package interleave

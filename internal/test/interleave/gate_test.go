@@ -44,7 +44,6 @@ type call struct {
 	landed   bool
 	value    any
 	err      error
-	arrived  int // step
 	resolved bool
 }
 

@@ -208,9 +208,6 @@ func (r *run) settle() {
 	slices.SortStableFunc(came, func(c, d *call) int {
 		return cmp.Or(cmp.Compare(c.actor.number, d.actor.number), strings.Compare(c.label, d.label))
 	})
-	for _, c := range came {
-		c.arrived = r.step
-	}
 	r.waiting = slices.DeleteFunc(append(r.waiting, came...), func(c *call) bool {
 		switch {
 		case c.resolved, c.actor.killed:
