@@ -56,6 +56,7 @@ const (
 	settleBeforeEnd   rule = "what was put is settled, also under cancel"
 	settleFirst       rule = "inherited entries are settled before new decisions"
 	replayFinals      rule = "finals of the chain are results"
+	putAgain          rule = "what is decided afresh is put too"
 	deleteAfterTheEnd rule = "the journal is deleted after the end"
 )
 
@@ -323,9 +324,12 @@ func (f *reference) decide(ctx context.Context, i int) error {
 	if f.omit == durableFirst {
 		f.store.Commit(ctx, tenant, []bulk.Write{*e.Write})
 	}
-	if err := f.put(ctx, chunk{Entries: append([]*entry{e}, apart...)}, false); err != nil {
-		return err
+	if f.omit != putAgain || f.latest[i] == nil {
+		if err := f.put(ctx, chunk{Entries: append([]*entry{e}, apart...)}, false); err != nil {
+			return err
+		}
 	}
+	f.latest[i] = e
 	for _, final := range apart {
 		f.results[final.Rows[0]] = final.Results[final.Rows[0]]
 	}

@@ -76,7 +76,7 @@ func TestEachRuleIsNeeded(t *testing.T) {
 	for _, omit := range []rule{
 		repeatAsWritten, confirmApplied, finalsInTheEntry, askAfterPut, durableFirst, judgeByID,
 		judgeCreates, judgeUpdates, fenceUpdates, unknownCreates, unknownWhenGiven, behindGivenUp,
-		sealFirst, settleBeforeEnd, settleFirst, replayFinals, deleteAfterTheEnd,
+		sealFirst, settleBeforeEnd, settleFirst, replayFinals, putAgain, deleteAfterTheEnd,
 	} {
 		t.Run(string(omit), func(t *testing.T) {
 			if by := found(t, omit); by == "" {
