@@ -129,7 +129,7 @@ func (r *run) silence(text string, landsAfter int) {
 		if silent++; silent == landsAfter {
 			for _, p := range r.flying {
 				r.note("%s: lands", p.label)
-				p.land()
+				_ = p.land()
 			}
 			r.flying = nil
 		}

@@ -2,6 +2,7 @@ package interleave
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ type call struct {
 type part struct {
 	label string
 	on    backend
-	land  func()
+	land  func() error
 }
 
 // A backend is what a call works on. Calls on different ones do not see each
@@ -154,7 +155,7 @@ func (s gatedStore) Commit(ctx context.Context, tenant string, writes []bulk.Wri
 			writes[i].Base = &copied
 		}
 		names[i] = w.describe(&writes[i])
-		parts[i] = part{"Commit " + names[i], onStore, func() { w.commit(s.a, tenant, writes[i:i+1]) }}
+		parts[i] = part{"Commit " + names[i], onStore, func() error { return w.commit(s.a, tenant, writes[i:i+1])[0] }}
 	}
 	value, err := s.a.do(ctx, &call{
 		on: onStore, label: "Commit " + strings.Join(names, ", "), writes: true, parts: parts,
@@ -169,6 +170,10 @@ func (s gatedStore) Commit(ctx context.Context, tenant string, writes []bulk.Wri
 	}
 	return value.([]error)
 }
+
+// MaxBatch is how many rows a call takes: few, so that a small job has several
+// batches under way.
+func (s gatedStore) MaxBatch() int { return cmp.Or(s.a.w.setting.batch, bulk.MaxBatch) }
 
 type gatedBlobs struct{ a *actor }
 

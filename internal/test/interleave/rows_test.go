@@ -162,7 +162,7 @@ func TestPutGoesOutAgainWithMore(t *testing.T) {
 				t.Fatalf("%s is not repeated\n%s", first.label, lines(r.trace))
 			}
 			r.note("the first %s lands", first.label)
-			r.flying[0].land()
+			_ = r.flying[0].land()
 			r.flying = nil
 			calls := 0
 			_, killed = r.advance(func(*call) bool { calls++; return calls == die || r.endedAs != "" })

@@ -233,7 +233,7 @@ func (r *run) launch(c *call) {
 			r.flying = append(r.flying, part{c.actor.name + " " + p.label, p.on, p.land})
 		}
 	default:
-		r.flying = append(r.flying, part{c.actor.name + " " + c.label, c.on, func() { c.effect() }})
+		r.flying = append(r.flying, part{c.actor.name + " " + c.label, c.on, func() error { _, err := c.effect(); return err }})
 	}
 }
 
@@ -324,6 +324,9 @@ func (r *run) callOptions(calls []*call) []option {
 		fail("the answer is lost", errLost, c.land)
 		fail("no answer, still under way", errLate, func() { r.launch(c) })
 		options = append(options, option{name + ": sent twice", func() { r.launch(c); c.land(); c.reply() }})
+		if len(c.parts) > 1 {
+			options = append(options, option{name + ": the first of it lands", func() { r.half(c) }})
+		}
 	} else {
 		fail("not taken", errDown, func() {})
 	}
@@ -342,6 +345,20 @@ func (r *run) callOptions(calls []*call) []option {
 		}
 	}
 	return options
+}
+
+// half lets the first write of a commit land. The others stay under way.
+func (r *run) half(c *call) {
+	r.faults++
+	r.doubt = true
+	outcomes := []error{c.parts[0].land()}
+	c.parts = c.parts[1:]
+	for range c.parts {
+		outcomes = append(outcomes, errLate)
+	}
+	r.launch(c)
+	c.value = outcomes
+	c.reply()
 }
 
 // eventOptions returns what may happen beside the current actor, before its call
@@ -384,7 +401,7 @@ func (r *run) landing(i int) option {
 	p := r.flying[i]
 	return option{p.label + ": lands late", func() {
 		r.flying = slices.Delete(r.flying, i, i+1)
-		p.land()
+		_ = p.land() // nobody waits for the outcome
 	}}
 }
 

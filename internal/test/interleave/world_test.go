@@ -25,6 +25,8 @@ var admin = bulk.Principal{ID: "root", Tenant: tenant, Role: bulk.RoleAdmin}
 // A setting is what a run has beside its scenario.
 type setting struct {
 	segment, parallel int
+	// batch is how many rows the store takes in a call, 0 for [bulk.MaxBatch].
+	batch int
 	// keyed makes a synchronous request under an idempotency key of the scenario,
 	// in place of a job.
 	keyed bool
