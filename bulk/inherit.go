@@ -18,7 +18,7 @@ func (e *engine) inherit(h *inheritance) {
 			}
 			e.health.met()
 		default:
-			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true})
+			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true, late: true})
 		}
 	}
 }

@@ -25,19 +25,24 @@ func (h *inheritance) add(c *chunk) (highest int) {
 			e.done = true
 		}
 	}
+	for _, row := range c.Dropped {
+		if e := h.latest[row]; e != nil && e.writes() {
+			h.replace(e)
+		}
+	}
 	highest = -1
 	for i := range c.Entries {
 		e := &inherited{entry: &c.Entries[i]}
 		highest = max(highest, e.last())
-		if e.last() < h.frontier {
-			continue
-		}
-		e.done = !e.writes()
 		for _, row := range e.Rows {
 			if old := h.latest[row.Index]; old != nil {
 				h.replace(old)
 			}
 		}
+		if e.last() < h.frontier {
+			continue
+		}
+		e.done = !e.writes()
 		for _, row := range e.Rows {
 			h.latest[row.Index] = e
 		}

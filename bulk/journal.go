@@ -41,6 +41,7 @@ type journal struct {
 	mu      sync.Mutex
 	waiting []*entry // in no chunk yet
 	done    []int    // rows whose entries were applied since the last chunk
+	dropped []int    // rows whose entries will never be applied, as nobody sends them
 	added   int      // entries that were ever added
 	durable int      // of these, how many are in a chunk
 	failed  error    // why no chunk can be put any more
@@ -63,7 +64,10 @@ type chunk struct {
 	// Done has a row of each entry in earlier chunks that is known to be applied.
 	// Without it a successor would have to find the entry's nonce on its user,
 	// where later writes may have pushed it out.
-	Done    []int   `json:"done,omitempty"`
+	Done []int `json:"done,omitempty"`
+	// Dropped has a row of each entry in earlier chunks that is not applied, and
+	// for which no call is under way. A worker that was told to stop leaves them.
+	Dropped []int   `json:"dropped,omitempty"`
 	Entries []entry `json:"entries,omitempty"`
 }
 
@@ -104,7 +108,7 @@ func (j *journal) close(ctx context.Context) error {
 	if j == nil {
 		return nil
 	}
-	return j.flush(ctx, func() bool { return len(j.waiting)+len(j.done) == 0 })
+	return j.flush(ctx, func() bool { return len(j.waiting)+len(j.done)+len(j.dropped) == 0 })
 }
 
 // flush puts chunks until enough is durable.
@@ -147,18 +151,23 @@ func (j *journal) confirm(row int) {
 	j.done = append(j.done, row)
 }
 
+// drop notes that the entry will never be applied.
+func (j *journal) drop(e *entry) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.dropped = append(j.dropped, e.Rows[0].Index)
+}
+
 // compose makes the text of the next chunk, and says how many of the entries that
 // wait are in it. The lock is held.
 func (j *journal) compose() (text []byte, taken int) {
 	text = fmt.Appendf(nil, `{"token":%d,"id":%q`, j.token, newNonce())
-	for i, row := range j.done {
-		text = append(text, list(i, `,"done":[`)...)
-		text = strconv.AppendInt(text, int64(row), 10)
-	}
-	if len(j.done) > 0 {
-		text = append(text, ']')
-	}
-	j.done = nil
+	text = appendRows(text, `,"done":[`, j.done)
+	text = appendRows(text, `,"dropped":[`, j.dropped)
+	j.done, j.dropped = nil, nil
 	for taken < len(j.waiting) && len(text) < maxChunk {
 		text = append(text, list(taken, `,"entries":[`)...)
 		text = j.waiting[taken].appendJSON(text)
@@ -168,6 +177,18 @@ func (j *journal) compose() (text []byte, taken int) {
 		text = append(text, ']')
 	}
 	return append(text, "}\n"...), taken
+}
+
+// appendRows appends a member with rows, if there are any.
+func appendRows(text []byte, open string, rows []int) []byte {
+	for i, row := range rows {
+		text = append(text, list(i, open)...)
+		text = strconv.AppendInt(text, int64(row), 10)
+	}
+	if len(rows) > 0 {
+		text = append(text, ']')
+	}
+	return text
 }
 
 // list returns what stands before element i of a list.

@@ -24,7 +24,8 @@ type item struct {
 	number   int   // its place among the writes that were sent
 	look     bool  // it must be looked up, and its entry judged, before anything else
 	open     bool  // the last call may have had its effect, unless its entry is judged
-	doubt    bool  // a call may still have its effect later
+	doubt    bool  // a call may still have its effect later, as it did not say that it has none
+	late     bool  // a call timed out or is another claim's, so that its effect may well come later
 	err      error // what came of the last try
 	failures int   // outcomes that were failures of the store
 	losses   int   // outcomes that were conflicts
@@ -183,17 +184,17 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 	for _, it := range items {
 		switch {
 		case s.isHalted() && it.idle():
-			s.untrack(it) // it ends without a result
+			s.drop(it)
 		case it.idle():
 			again = append(again, s.fail(it)...)
-		case it.open || it.look || it.entry.Create != nil:
+		case it.open || it.look:
 			s.finishUnknown(it)
 		default:
 			fenced, err := s.fence(ctx, it)
 			switch {
 			case err != nil:
 				return nil, err
-			case !fenced:
+			case !fenced && it.late:
 				s.finishUnknown(it)
 			case it.rows == nil:
 				s.untrack(it)
@@ -210,15 +211,27 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 }
 
 // fence makes the write of an entry impossible whose base is still there: it writes
-// the mark alone. It reports whether that was done.
+// the mark alone. It reports whether that was done; a create cannot be fenced.
 func (s *settlement) fence(ctx context.Context, it *item) (bool, error) {
 	user := it.found.ByID
+	if it.entry.Create != nil {
+		return false, nil
+	}
 	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
 	outcomes, err := s.send(ctx, []Write{w})
 	if err != nil {
 		return false, err
 	}
 	return outcomes[0] == nil, nil
+}
+
+// drop leaves the rows of an item without a result. A successor need not judge the
+// entry: it was not applied, and no call is under way.
+func (s *settlement) drop(it *item) {
+	s.untrack(it)
+	if it.entry != nil {
+		s.journal.drop(it.entry)
+	}
 }
 
 // afresh makes an item whose entry cannot be applied any more ready for a new
@@ -228,7 +241,10 @@ func (s *settlement) afresh(it *item) {
 	if len(it.rows) > 0 {
 		s.order.unfollow(it, it.rows[1:])
 	}
-	it.entry, it.rows, it.sent, it.doubt = nil, nil, false, false
+	if s.isHalted() && it.entry != nil {
+		s.journal.drop(it.entry)
+	}
+	it.entry, it.rows, it.sent, it.doubt, it.late = nil, nil, false, false, false
 }
 
 // fail ends a row that could not be written. A write for several rows may have been
@@ -259,7 +275,7 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 	for _, it := range items {
 		switch {
 		case s.isHalted() && it.idle():
-			s.untrack(it) // it ends without a result
+			s.drop(it)
 			continue
 		case it.look:
 			held = append(held, it)
@@ -408,7 +424,13 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 		return nil, err
 	}
 	if s.isHalted() {
-		writing = slices.DeleteFunc(writing, func(it *item) bool { return !it.sent })
+		writing = slices.DeleteFunc(writing, func(it *item) bool {
+			if it.sent {
+				return false
+			}
+			s.drop(it)
+			return true
+		})
 	}
 	if len(writing) == 0 {
 		return nil, nil
@@ -422,7 +444,9 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	outcomes, err := s.send(ctx, writes)
 	if err != nil {
 		for _, it := range writing {
-			it.err, it.open, it.doubt = err, true, it.doubt || underWay(err)
+			it.err, it.open = err, true
+			it.late = it.late || underWay(err)
+			it.doubt = it.doubt || it.late
 		}
 		return nil, err
 	}
@@ -456,7 +480,7 @@ func (s *settlement) outcomes(ctx context.Context, writing []*item, outcomes []e
 			}
 		default:
 			it.failures++
-			it.open, it.doubt = true, it.doubt || underWay(it.err)
+			it.open, it.doubt, it.late = true, true, it.late || underWay(it.err)
 		}
 		rest = append(rest, it)
 	}

@@ -73,7 +73,7 @@ type answer struct {
 
 var (
 	errLost = errors.New("the answer was lost")
-	errLate = errors.New("no answer in time")
+	errLate = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 	errDown = errors.New("the backend did not take the call")
 	errGone = bulk.Permanent(errors.New("the run is over"))
 )
@@ -273,11 +273,11 @@ func (q gatedJobs) Get(ctx context.Context, id string) (bulk.Job, error) {
 // a reservation of somebody else has always run out.
 type gatedKeys struct{ a *actor }
 
-func (k gatedKeys) GetKey(ctx context.Context, tenant, name string) (bulk.Key, error) {
-	return result[bulk.Key](k.a.do(ctx, &call{
-		on: onKeys, label: "GetKey",
+func (k gatedKeys) GetIdempotencyKey(ctx context.Context, tenant, name string) (bulk.IdempotencyKey, error) {
+	return result[bulk.IdempotencyKey](k.a.do(ctx, &call{
+		on: onKeys, label: "GetIdempotencyKey",
 		effect: func() (any, error) {
-			key, err := k.a.w.jobs.GetKey(context.Background(), tenant, name)
+			key, err := k.a.w.jobs.GetIdempotencyKey(context.Background(), tenant, name)
 			if k.a.w.reservedBy != k.a {
 				key.BusyUntil = key.BusyUntil.AddDate(-1, 0, 0)
 			}
@@ -286,15 +286,15 @@ func (k gatedKeys) GetKey(ctx context.Context, tenant, name string) (bulk.Key, e
 	}))
 }
 
-func (k gatedKeys) PutKey(ctx context.Context, key bulk.Key) error {
-	label := "PutKey"
+func (k gatedKeys) PutIdempotencyKey(ctx context.Context, key bulk.IdempotencyKey) error {
+	label := "PutIdempotencyKey"
 	if key.Done {
 		label += " done"
 	}
 	_, err := k.a.do(ctx, &call{
 		on: onKeys, label: label, writes: true,
 		effect: func() (any, error) {
-			err := k.a.w.jobs.PutKey(context.Background(), key)
+			err := k.a.w.jobs.PutIdempotencyKey(context.Background(), key)
 			if err == nil {
 				k.a.w.reservedBy = k.a
 				if key.Done {

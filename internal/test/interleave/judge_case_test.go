@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 		ops:  []op{{kind: create, id: "b", email: y, val: 51}, {kind: move, id: "b", email: z}}}
 	updated := func(id string) bulk.RowResult { return bulk.RowResult{Status: bulk.StatusUpdated, UserID: id} }
 	is := func(status bulk.Status) bulk.RowResult { return bulk.RowResult{Status: status, UserID: "a"} }
-	failed := func(code bulk.Code) bulk.RowResult {
+	failed := func(code bulk.RowCode) bulk.RowResult {
 		return bulk.RowResult{Status: bulk.StatusFailed, UserID: "a", Errors: []bulk.RowError{{Code: code}}}
 	}
 	for _, c := range []struct {

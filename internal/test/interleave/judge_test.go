@@ -10,9 +10,9 @@ import (
 
 // codeUnknown is the code of a row of which nobody can tell whether it was
 // applied.
-const codeUnknown bulk.Code = "OUTCOME_UNKNOWN"
+const codeUnknown bulk.RowCode = "OUTCOME_UNKNOWN"
 
-func codeOf(res *bulk.RowResult) bulk.Code {
+func codeOf(res *bulk.RowResult) bulk.RowCode {
 	if len(res.Errors) == 0 {
 		return ""
 	}

@@ -19,8 +19,11 @@ func (r *run) request(ctx context.Context, a *actor) error {
 
 // accept sends the request under its idempotency key.
 func accept(ctx context.Context, im *bulk.Importer, s *scenario) (*bulk.Report, error) {
-	report, _, err := im.Accept(ctx, &bulk.Request{Principal: admin, Rows: s.reader(), Options: s.opts, IdempotencyKey: "key"})
-	return report, err
+	accepted, err := im.Accept(ctx, bulk.Request{Principal: admin, Rows: s.reader(), Options: s.opts, IdempotencyKey: "key"})
+	if err != nil {
+		return nil, err
+	}
+	return accepted.Report, nil
 }
 
 // reports returns the results that all those got who had an answer, and that a

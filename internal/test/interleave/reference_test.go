@@ -274,7 +274,7 @@ func (f *reference) behind(i int) bool {
 	return false
 }
 
-func (f *reference) finish(i int, status bulk.Status, code bulk.Code, id string) {
+func (f *reference) finish(i int, status bulk.Status, code bulk.RowCode, id string) {
 	res := bulk.RowResult{Index: i, Status: status, UserID: id}
 	if code != "" {
 		res.Errors = []bulk.RowError{{Code: code}}

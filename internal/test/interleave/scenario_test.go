@@ -240,7 +240,7 @@ func (us users) owner(email string) (string, bool) {
 // A decision is what a row means at one instant.
 type decision struct {
 	status bulk.Status
-	code   bulk.Code
+	code   bulk.RowCode
 	id     string
 	writes bool
 	user   user // after the write

@@ -118,7 +118,7 @@ func newWorld(s *scenario, set setting) *world {
 
 // submit makes the job.
 func (w *world) submit(rows bulk.RowReader) {
-	job, err := w.other.Submit(context.Background(), &bulk.Request{Principal: admin, Rows: rows, Options: w.scenario.opts})
+	job, err := w.other.Submit(context.Background(), bulk.Request{Principal: admin, Rows: rows, Options: w.scenario.opts})
 	must(err)
 	w.jobID = job.ID
 }
@@ -135,7 +135,7 @@ func (w *world) config(a *actor) bulk.Config {
 		Logger: slog.New(slog.DiscardHandler), WorkerName: "other",
 	}
 	if a != nil {
-		cfg.Store, cfg.Blobs, cfg.Jobs, cfg.Keys = gatedStore{a}, gatedBlobs{a}, gatedJobs{w.jobs, a}, gatedKeys{a}
+		cfg.Store, cfg.Blobs, cfg.Jobs, cfg.IdempotencyKeys = gatedStore{a}, gatedBlobs{a}, gatedJobs{w.jobs, a}, gatedKeys{a}
 		cfg.WorkerName = a.name
 	}
 	return cfg
@@ -237,7 +237,7 @@ func (w *world) act(i int) {
 func (w *world) imports(row map[string]any) *bulk.Report {
 	text, err := json.Marshal(row)
 	must(err)
-	report, err := w.other.Import(context.Background(), &bulk.Request{
+	report, err := w.other.Import(context.Background(), bulk.Request{
 		Principal: admin, Rows: &rowList{[][]byte{text}}, Options: upsert,
 	})
 	must(err)
