@@ -199,13 +199,21 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	switch {
 	case a.failure != nil:
 		return a.end(ctx, JobFailed)
-	case a.ledger.complete() && a.mailed():
+	case a.ledger.complete() && a.mailed() && !a.cutShort():
 		return a.end(ctx, JobCompleted)
 	case a.cancelled.Load():
 		return a.end(ctx, JobCancelled)
 	default:
 		return errors.Join(a.journal.close(ctx), a.giveBack(ctx, 0))
 	}
+}
+
+// cutShort reports whether the results of all rows are durable, and some of them
+// are that the row was not processed: an earlier claim was about to end the job as
+// cancelled.
+func (a *attempt) cutShort() bool {
+	p := &a.job.Progress
+	return p.Rows == a.job.TotalRecords && p.Summary.Processed() < p.Rows
 }
 
 // hopeless reports whether another attempt will not help.

@@ -1,0 +1,63 @@
+package bulk_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// savedJobs runs a hook before each Save, which may fail it.
+type savedJobs struct {
+	bulk.JobQueue
+	before func(change bulk.JobChange) error
+}
+
+func (q *savedJobs) Save(ctx context.Context, id string, token int64, change bulk.JobChange) (bulk.Job, error) {
+	if err := q.before(change); err != nil {
+		return bulk.Job{}, err
+	}
+	return q.JobQueue.Save(ctx, id, token, change)
+}
+
+// cancelAtFirstCommit cancels the job with its first commit, and keeps all commits
+// waiting until the worker has seen that.
+func (f *fixture) cancelAtFirstCommit(id string) {
+	var once sync.Once
+	f.store.hook = func(context.Context, []bulk.Write) []error {
+		once.Do(func() {
+			_, err := f.importer().Cancel(f.t.Context(), admin, id)
+			assert.NoError(f.t, err)
+		})
+		time.Sleep(2 * time.Second)
+		return nil
+	}
+}
+
+// TestCancelledJobWithMailsStaysCancelled crashes a worker between the last
+// results of a cancelled job and its end.
+func TestCancelledJobWithMailsStaysCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		opts := bulk.DefaultOptions()
+		opts.SendWelcomeEmail = true
+		job := f.submit(3000, opts)
+		f.cancelAtFirstCommit(job.ID)
+		f.cfg.Jobs = &savedJobs{f.jobs, func(change bulk.JobChange) error {
+			if change.End != "" {
+				return errDead
+			}
+			return nil
+		}}
+		require.Error(t, f.worker().RunJob(t.Context(), job.ID))
+		require.False(t, f.get(job.ID).Status.Ended())
+		f.cfg.Jobs, f.store.hook = f.jobs, nil
+		done, file := f.finish(job.ID)
+		require.NotZero(t, file.Summary.NotProcessed)
+		assert.Equal(t, bulk.JobCancelled, done.Status)
+	})
+}
