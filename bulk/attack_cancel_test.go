@@ -61,3 +61,22 @@ func TestCancelledJobWithMailsStaysCancelled(t *testing.T) {
 		assert.Equal(t, bulk.JobCancelled, done.Status)
 	})
 }
+
+// TestStoppedWorkerLeavesMailsOfCancelledJob stops the worker while it sends the
+// welcome emails of a cancelled job.
+func TestStoppedWorkerLeavesMailsOfCancelledJob(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		opts := bulk.DefaultOptions()
+		opts.SendWelcomeEmail = true
+		job := f.submit(3000, opts)
+		f.cancelAtFirstCommit(job.ID)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		f.post.hook = func(bulk.Welcome) error { stop(); return nil }
+		f.worker().RunJob(ctx, job.ID)
+		f.post.hook, f.store.hook = nil, nil
+		done, file := f.finish(job.ID)
+		assert.Equal(t, bulk.JobCancelled, done.Status)
+		assert.Equal(t, file.Summary.Created, len(f.post.sent), "each created user has its email")
+	})
+}

@@ -24,6 +24,9 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		if err != nil {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
+		if !a.mailed() { // the worker is to stop
+			return a.giveBack(ctx, 0)
+		}
 	}
 	rest := a.ledger.rest()
 	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, &a.at, status, rest, &a.recent)
