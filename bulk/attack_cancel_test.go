@@ -2,6 +2,8 @@ package bulk_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -78,5 +80,48 @@ func TestStoppedWorkerLeavesMailsOfCancelledJob(t *testing.T) {
 		done, file := f.finish(job.ID)
 		assert.Equal(t, bulk.JobCancelled, done.Status)
 		assert.Equal(t, file.Summary.Created, len(f.post.sent), "each created user has its email")
+	})
+}
+
+// TestRowNotProcessedIsNotAppliedLater cancels a job whose decisions are written
+// down and not yet carried out, and crashes while its results are made durable.
+func TestRowNotProcessedIsNotAppliedLater(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.SegmentRows = 10
+		texts := make([]string, 40)
+		for i := range texts {
+			texts[i] = fmt.Sprintf(`{"userId":"u%d"}`, i)
+		}
+		texts[9], texts[10] = `{"userId":"x","customFields":{"a":1}}`, `{"userId":"x","customFields":{"b":2}}`
+		opts := bulk.DefaultOptions()
+		opts.SendWelcomeEmail = true
+		job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Rows: rows(texts...), Options: opts})
+		require.NoError(t, err)
+		var once sync.Once
+		f.cfg.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
+			if op == "Put" && strings.Contains(key, "/journal/") {
+				once.Do(func() {
+					_, err := f.importer().Cancel(t.Context(), admin, job.ID)
+					assert.NoError(t, err)
+					time.Sleep(3 * time.Second)
+				})
+			}
+			return nil
+		}}
+		saves := 0
+		f.cfg.Jobs = &savedJobs{f.jobs, func(change bulk.JobChange) error {
+			if change.Progress != nil {
+				if saves++; saves > 1 {
+					return errDead
+				}
+			}
+			return nil
+		}}
+		f.worker().RunJob(t.Context(), job.ID)
+		require.False(t, f.get(job.ID).Status.Ended())
+		f.cfg.Blobs, f.cfg.Jobs = f.blobs, f.jobs
+		_, file := f.finish(job.ID)
+		_, exists := f.mem.Get(tenant, "x")
+		assert.Equal(t, exists, file.Results[9].Status == bulk.StatusCreated, "row 9 is %s", file.Results[9].Status)
 	})
 }

@@ -84,14 +84,19 @@ func (a *attempt) reportInherited(ctx context.Context) {
 	}
 }
 
-// closeBooks makes the results of all rows durable. Rows without one are not
+// closeBooks makes the results of all rows durable, in one step: an entry of the
+// journal that was not carried out may have rows in several segments, and must not
+// be carried out once one of them is not processed. Rows without a result are not
 // processed any more.
 func (a *attempt) closeBooks(ctx context.Context) error {
+	p := a.job.Progress
+	if p.Rows == a.job.TotalRecords {
+		return nil
+	}
 	rest := a.ledger.rest()
 	rows := newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
 	defer rows.close()
-	for a.job.Progress.Rows < a.job.TotalRecords {
-		first := a.job.Progress.Rows
+	for first := p.Rows; first < a.job.TotalRecords; first += a.job.SegmentRows {
 		s := rest[first/a.job.SegmentRows]
 		if s == nil {
 			s = &segment{first: first, rows: make([]RowResult, min(a.job.SegmentRows, a.job.TotalRecords-first))}
@@ -105,11 +110,11 @@ func (a *attempt) closeBooks(ctx context.Context) error {
 				s.rows[i] = r
 			}
 		}
-		if err := a.checkpoint(ctx, []*segment{s}, first+len(s.rows)); err != nil {
+		if err := a.putSegments(ctx, &p, s); err != nil {
 			return err
 		}
 	}
-	return nil
+	return a.advance(ctx, p, a.job.TotalRecords)
 }
 
 // tidy removes the journal and the segments of a job that has ended, as far as that
