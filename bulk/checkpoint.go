@@ -89,6 +89,9 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 	if err := a.putSegments(ctx, &p, segments...); err != nil {
 		return err
 	}
+	if err := a.journal.bind(ctx); err != nil {
+		return err
+	}
 	return a.advance(ctx, p, until)
 }
 

@@ -20,6 +20,7 @@ type item struct {
 	entry *entry  // the write that was decided, nil if there is none yet
 	rows  []*item // the rows of entry, this one first; none if it is inherited
 
+	put      bool  // a write of its was written down
 	sent     bool  // a call for the write was made
 	number   int   // its place among the writes that were sent
 	look     bool  // it must be looked up, and its entry judged, before anything else
@@ -338,7 +339,7 @@ func (s *settlement) decideRows(it *item) *item {
 // final ends a row without a write.
 func (s *settlement) final(it *item, d decision) {
 	e := &entry{Rows: []entryRow{{it.plan.index, d.status, d.errors}}, UserID: d.userID}
-	s.journal.note(e)
+	s.journal.note(e, it.put)
 	s.report(&it.plan, e.Rows[0], e.UserID)
 }
 
@@ -400,6 +401,9 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	}
 	if err := s.journal.add(ctx, entries); err != nil {
 		return nil, err
+	}
+	for _, it := range writing {
+		it.put = true
 	}
 	if s.isHalted() {
 		writing = slices.DeleteFunc(writing, func(it *item) bool { return !it.sent })
