@@ -162,10 +162,41 @@ func (a *attempt) importRows(ctx context.Context) error {
 	group.Go(func() error {
 		// The results of what was done are saved whatever ended the work.
 		defer a.ledger.close()
-		return a.engine.do(ctx, source)
+		return a.runEngine(ctx, source)
 	})
 	group.Go(func() error { return a.save(ctx) })
 	return group.Wait()
+}
+
+// errCut is why the calls of a job end that is to be cancelled.
+var errCut = errors.New("bulk: the job is to be cancelled")
+
+// runEngine runs the engine and, once it was halted, gives the calls under way as
+// long to end as a worker has that is to stop.
+func (a *attempt) runEngine(ctx context.Context, source *rowSource) error {
+	work, cut := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-a.engine.halted:
+		case <-work.Done():
+			return
+		}
+		timer := time.NewTimer(a.cfg.StopGrace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cut(errCut)
+		case <-work.Done():
+		}
+	})
+	err := a.engine.do(work, source)
+	if context.Cause(work) == errCut && !untrusted(err) {
+		err = nil // what was sent is settled as the job ends
+	}
+	cut(nil)
+	watch.Wait()
+	return err
 }
 
 // start returns the row at which the work starts. A dry run starts from the

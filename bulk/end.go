@@ -14,7 +14,7 @@ import (
 // to be unknown, and the results file is there.
 func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	a.engine.halt()
-	a.engine.settleLast(ctx)
+	a.engine.settleLast(ctx, a.cfg.StopGrace)
 	a.reportInherited(ctx)
 	if status == JobCancelled && a.mails() {
 		err := a.closeBooks(ctx)

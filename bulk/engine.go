@@ -251,15 +251,21 @@ func (e *engine) fatal(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
+	if untrusted(err) {
+		return err
+	}
+	return nil
+}
+
+// untrusted reports whether a call failed with err in a way after which its backend
+// cannot be worked with.
+func untrusted(err error) bool {
 	var (
 		panicked  *panicError
 		broken    *contractError
 		abandoned *abandonedError
 	)
-	if errors.As(err, &panicked) || errors.As(err, &broken) || errors.As(err, &abandoned) {
-		return err
-	}
-	return nil
+	return errors.As(err, &panicked) || errors.As(err, &broken) || errors.As(err, &abandoned)
 }
 
 // underWay reports whether the call that failed with err may still have its effect

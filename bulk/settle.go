@@ -167,13 +167,17 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 	if len(items) == 0 {
 		return nil, nil
 	}
+	if s.patient && s.isHalted() {
+		// What was sent is settled as the job ends, or by its next claim.
+		return nil, nil
+	}
 	unmet := 0
 	for _, it := range items {
 		if Retryable(it.err) && (it.sent || !s.isHalted()) {
 			unmet++
 		}
 	}
-	if s.health.failed(unmet) && s.patient && !s.isHalted() {
+	if s.health.failed(unmet) && s.patient {
 		return nil, fmt.Errorf("%w: %w", errOutage, items[0].err)
 	}
 	for _, it := range items {

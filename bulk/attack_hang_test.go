@@ -1,0 +1,55 @@
+package bulk_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// hungStore does not answer any more once it is to.
+type hungStore struct {
+	bulk.Store
+	hung atomic.Bool
+}
+
+func (s *hungStore) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) ([]bulk.Found, error) {
+	if s.hung.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Store.Lookup(ctx, tenant, refs)
+}
+
+func (s *hungStore) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
+	if s.hung.Load() {
+		<-ctx.Done()
+		return same(ctx.Err(), len(writes))
+	}
+	return s.Store.Commit(ctx, tenant, writes)
+}
+
+// TestCancelWithAStoreThatHangs cancels a job whose store does not answer.
+func TestCancelWithAStoreThatHangs(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		store := &hungStore{Store: f.store}
+		f.cfg.Store = store
+		job := f.submit(3000, bulk.DefaultOptions())
+		var cancelled time.Time
+		time.AfterFunc(100*time.Millisecond, func() {
+			store.hung.Store(true)
+			time.Sleep(5 * time.Second)
+			_, err := f.importer().Cancel(t.Context(), admin, job.ID)
+			assert.NoError(t, err)
+			cancelled = time.Now()
+		})
+		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
+		assert.Equal(t, bulk.JobCancelled, f.get(job.ID).Status)
+		assert.Less(t, time.Since(cancelled), time.Minute)
+	})
+}
