@@ -214,11 +214,13 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 func (s *settlement) fence(ctx context.Context, it *item) (bool, error) {
 	user := it.found.ByID
 	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
-	outcomes, err := s.send(ctx, []Write{w})
-	if err != nil {
-		return false, err
-	}
-	return outcomes[0] == nil, nil
+	done := false
+	err := s.limit(ctx, func() error {
+		outcomes, err := s.store.commit(ctx, s.tenant, []Write{w})
+		done = err == nil && outcomes[0] == nil
+		return err
+	})
+	return done, err
 }
 
 // afresh makes an item whose entry cannot be applied any more ready for a new
@@ -409,35 +411,31 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	for _, it := range writing {
 		it.put = true
 	}
-	if s.isHalted() {
-		writing = slices.DeleteFunc(writing, func(it *item) bool { return !it.sent })
-	}
-	if len(writing) == 0 {
-		return nil, nil
-	}
-	writes := make([]Write, len(writing))
-	for i, it := range writing {
-		writes[i] = it.write
-		it.sent, it.look = true, true
-		s.track(it)
-	}
-	outcomes, err := s.send(ctx, writes)
-	if err != nil {
-		for _, it := range writing {
-			it.err, it.open, it.doubt = err, true, true
+	var outcomes []error
+	err := s.limit(ctx, func() (err error) {
+		if s.isHalted() {
+			writing = slices.DeleteFunc(writing, func(it *item) bool { return !it.sent })
 		}
+		if len(writing) == 0 {
+			return nil
+		}
+		writes := make([]Write, len(writing))
+		for i, it := range writing {
+			writes[i] = it.write
+			it.sent, it.look = true, true
+			s.track(it)
+		}
+		if outcomes, err = s.store.commit(ctx, s.tenant, writes); err != nil {
+			for _, it := range writing {
+				it.err, it.open, it.doubt = err, true, true
+			}
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s.outcomes(ctx, writing, outcomes)
-}
-
-// send commits writes.
-func (e *engine) send(ctx context.Context, writes []Write) (outcomes []error, err error) {
-	err = e.limit(ctx, func() (err error) {
-		outcomes, err = e.store.commit(ctx, e.tenant, writes)
-		return err
-	})
-	return outcomes, err
 }
 
 // outcomes ends the items whose outcome is final and returns the others.
