@@ -2,6 +2,9 @@ package bulk_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,5 +31,42 @@ func TestStopInAnOutageFailsNoRow(t *testing.T) {
 		require.False(t, f.get(job.ID).Status.Ended())
 		_, file := f.finish(job.ID)
 		assert.Equal(t, bulk.Summary{Created: 2000}, file.Summary)
+	})
+}
+
+// TestOutageOfSmallBatches has a store that is down for batches of one row.
+func TestOutageOfSmallBatches(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.SegmentRows = 1000
+		var texts []string
+		for i := range 4000 {
+			if i%100 == 0 {
+				texts = append(texts, fmt.Sprintf(`{"userId":"u%d"}`, i))
+			} else {
+				texts = append(texts, `{}`)
+			}
+		}
+		job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Rows: rows(texts...), Options: bulk.DefaultOptions()})
+		require.NoError(t, err)
+		var down atomic.Bool
+		f.failWrites(func(w bulk.Write) error {
+			if w.User.ID == "u0" {
+				return nil
+			}
+			down.Store(true)
+			return io.ErrUnexpectedEOF
+		})
+		f.cfg.Store = &lookupStore{f.store, func([]bulk.Ref) error {
+			if down.Load() {
+				return errReset
+			}
+			return nil
+		}}
+		err = f.worker().RunJob(t.Context(), job.ID)
+		assert.ErrorContains(t, err, "does not answer")
+		assert.False(t, f.get(job.ID).Status.Ended())
+		f.cfg.Store, f.store.hook = f.store, nil
+		_, file := f.finish(job.ID)
+		assert.Equal(t, bulk.Summary{Created: 40, Failed: 3960}, file.Summary)
 	})
 }

@@ -17,6 +17,14 @@ func (h *health) met() {
 	h.answered, h.unmet = true, 0
 }
 
+// unsure says that nobody can tell whether the store did the write of a row: so it
+// may have done something, and may be down nevertheless.
+func (h *health) unsure() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answered = true
+}
+
 // failed says that the store failed some rows in spite of all retries, and reports
 // whether it is down: it failed the rows of a batch or more one after the other, or
 // every row that it was asked about.

@@ -361,7 +361,7 @@ func (s *settlement) finish(it *item) {
 func (s *settlement) finishUnknown(it *item) {
 	e := it.entry
 	s.log.Warn("outcome of a write is unknown", "import", s.run, "row", e.Rows[0].Index, "rows", len(e.Rows), "error", it.err)
-	s.health.met()
+	s.health.unsure()
 	rows := slices.Clone(e.Rows)
 	for i := range rows {
 		rows[i].Status, rows[i].Errors = StatusFailed, []RowError{outcomeUnknown()}
