@@ -2,6 +2,7 @@ package bulk_test
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,5 +53,42 @@ func TestCancelWithAStoreThatHangs(t *testing.T) {
 		assert.Equal(t, bulk.JobCancelled, f.get(job.ID).Status)
 		assert.LessOrEqual(t, f.get(job.ID).Summary().Failed, 4*bulk.MaxBatch, "only those whose calls were under way")
 		assert.Less(t, time.Since(cancelled), time.Minute)
+	})
+}
+
+// deafBlobs and deafJobs do not mind their context.
+type (
+	deafBlobs struct{ bulk.BlobStore }
+	deafJobs  struct{ bulk.JobQueue }
+)
+
+func (b deafBlobs) Put(ctx context.Context, key string, r io.Reader, info bulk.BlobInfo) error {
+	return b.BlobStore.Put(context.WithoutCancel(ctx), key, r, info)
+}
+
+func (q deafJobs) Save(ctx context.Context, id string, token int64, change bulk.JobChange) (bulk.Job, error) {
+	return q.JobQueue.Save(context.WithoutCancel(ctx), id, token, change)
+}
+
+// TestStopWhileACancelledJobEnds stops a worker hard while it finds out what became
+// of the last writes of a cancelled job.
+func TestStopWhileACancelledJobEnds(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		store := &hungStore{Store: f.store}
+		f.cfg.Store, f.cfg.Blobs, f.cfg.Jobs = store, deafBlobs{f.blobs}, deafJobs{f.jobs}
+		job := f.submit(3000, bulk.DefaultOptions())
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		time.AfterFunc(100*time.Millisecond, func() {
+			store.hung.Store(true)
+			_, err := f.importer().Cancel(t.Context(), admin, job.ID)
+			assert.NoError(t, err)
+			time.Sleep(5 * time.Second)
+			stop()
+		})
+		assert.Error(t, f.worker().RunJob(ctx, job.ID))
+		store.hung.Store(false)
+		_, file := f.finish(job.ID)
+		assert.Zero(t, file.Summary.Failed, "the next worker finds out")
 	})
 }

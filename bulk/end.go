@@ -15,6 +15,9 @@ import (
 func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	a.engine.halt()
 	a.engine.settleLast(ctx, a.cfg.StopGrace)
+	if err := context.Cause(ctx); err != nil {
+		return err // what is unknown for want of time may be known to the next claim
+	}
 	a.reportInherited(ctx)
 	if status == JobCancelled && a.mails() {
 		err := a.closeBooks(ctx)
@@ -31,7 +34,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	rest := a.ledger.rest()
 	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, &a.at, status, rest, &a.recent)
 	if err != nil {
-		if status != JobFailed || Retryable(err) {
+		if status != JobFailed || Retryable(err) || ctx.Err() != nil {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
 		// The blob store is at fault for good, so there can be no file.
