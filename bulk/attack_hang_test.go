@@ -13,7 +13,7 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// hungStore does not answer any more once it is to.
+// hungStore does not answer any more from its first commit on.
 type hungStore struct {
 	bulk.Store
 	hung atomic.Bool
@@ -28,11 +28,9 @@ func (s *hungStore) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) 
 }
 
 func (s *hungStore) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
-	if s.hung.Load() {
-		<-ctx.Done()
-		return same(ctx.Err(), len(writes))
-	}
-	return s.Store.Commit(ctx, tenant, writes)
+	s.hung.Store(true)
+	<-ctx.Done()
+	return same(ctx.Err(), len(writes))
 }
 
 // TestCancelWithAStoreThatHangs cancels a job whose store does not answer.
@@ -43,7 +41,6 @@ func TestCancelWithAStoreThatHangs(t *testing.T) {
 		job := f.submit(3000, bulk.DefaultOptions())
 		var cancelled time.Time
 		time.AfterFunc(100*time.Millisecond, func() {
-			store.hung.Store(true)
 			time.Sleep(5 * time.Second)
 			_, err := f.importer().Cancel(t.Context(), admin, job.ID)
 			assert.NoError(t, err)
@@ -80,14 +77,13 @@ func TestStopWhileACancelledJobEnds(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		time.AfterFunc(100*time.Millisecond, func() {
-			store.hung.Store(true)
 			_, err := f.importer().Cancel(t.Context(), admin, job.ID)
 			assert.NoError(t, err)
 			time.Sleep(5 * time.Second)
 			stop()
 		})
 		assert.Error(t, f.worker().RunJob(ctx, job.ID))
-		store.hung.Store(false)
+		f.cfg.Store = f.store
 		_, file := f.finish(job.ID)
 		assert.Zero(t, file.Summary.Failed, "the next worker finds out")
 	})
