@@ -210,7 +210,9 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 			return err
 		})
 	}
-	err := e.backoff.retryUntil(ctx, e.halted, call)
+	patience := e.backoff
+	patience.attempts = min(patience.attempts, e.attempts())
+	err := patience.retryUntil(ctx, e.halted, call)
 	if Retryable(err) && !underWay(err) && e.isHalted() {
 		err = syncBackoff.retry(ctx, call) // there is less time
 	}

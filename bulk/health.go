@@ -26,12 +26,19 @@ func (h *health) unsure() {
 }
 
 // failed says that the store failed some rows in spite of all retries, and reports
-// whether it is down: it failed the rows of a batch or more one after the other, or
-// every row that it was asked about.
+// whether it is down.
 func (h *health) failed(rows int) (down bool) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.unmet += rows
+	h.mu.Unlock()
+	return h.down()
+}
+
+// down reports whether the store is down: it failed the rows of a batch or more one
+// after the other, or every row that it was asked about.
+func (h *health) down() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.unmet >= MaxBatch || h.unmet > 0 && !h.answered
 }
 

@@ -154,10 +154,14 @@ func (s *settlement) isHopeless(it *item) bool {
 
 // attempts is how often an item is tried.
 func (e *engine) attempts() int {
-	if e.isHalted() {
+	switch {
+	case !e.patient && e.health.down():
+		return 1 // somebody waits, and others have tried
+	case e.isHalted():
 		return syncBackoff.attempts
+	default:
+		return e.backoff.attempts
 	}
-	return e.backoff.attempts
 }
 
 // giveUp ends items that could not be written. Where a call may still have its
@@ -233,13 +237,23 @@ func (s *settlement) afresh(it *item) {
 	it.entry, it.rows, it.sent, it.doubt = nil, nil, false, false
 }
 
-// fail ends a row that could not be written. A write for several rows may have been
-// refused because of one of them alone, so its first row is tried alone: that is
-// the item returned.
+// fail ends a row that could not be written, with those that share its write. If
+// that was refused for good, it may be because of one of them alone, so the first
+// row is tried alone: that is the item returned.
 func (s *settlement) fail(it *item) []*item {
 	several := len(it.rows) > 1
+	if several && Retryable(it.err) {
+		// It is the store, and would fail them one by one.
+		s.untrack(it)
+		for _, row := range it.rows {
+			s.final(row, failed(&row.plan, it.err))
+		}
+		s.log.Warn("rows could not be written", "import", s.run, "row", it.plan.index, "rows", len(it.rows), "error", it.err)
+		s.release(it)
+		return nil
+	}
 	s.afresh(it)
-	if several && !Retryable(it.err) && !it.alone {
+	if several && !it.alone {
 		it.alone, it.look, it.err = true, true, nil
 		return []*item{it}
 	}
