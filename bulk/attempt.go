@@ -167,10 +167,41 @@ func (a *attempt) importRows(ctx context.Context) error {
 	group.Go(func() error {
 		// The results of what was done are saved whatever ended the work.
 		defer a.ledger.close()
-		return a.engine.do(ctx, source)
+		return a.runEngine(ctx, source)
 	})
 	group.Go(func() error { return a.save(ctx) })
 	return group.Wait()
+}
+
+// errCut is why the calls of a job end that is to be cancelled.
+var errCut = errors.New("bulk: the job is to be cancelled")
+
+// runEngine runs the engine and, once it was halted, gives the calls under way as
+// long to end as a worker has that is to stop.
+func (a *attempt) runEngine(ctx context.Context, source *rowSource) error {
+	work, cut := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-a.engine.halted:
+		case <-work.Done():
+			return
+		}
+		timer := time.NewTimer(a.cfg.StopGrace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cut(errCut)
+		case <-work.Done():
+		}
+	})
+	err := a.engine.do(work, source)
+	if context.Cause(work) == errCut && !untrusted(err) {
+		err = nil // what was sent is settled as the job ends
+	}
+	cut(nil)
+	watch.Wait()
+	return err
 }
 
 // start returns the row at which the work starts. A dry run starts from the
@@ -204,7 +235,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	switch {
 	case a.failure != nil:
 		return a.end(ctx, JobFailed)
-	case a.ledger.complete() && a.mailed():
+	case a.ledger.complete() && a.mailed() && !a.cutShort():
 		return a.end(ctx, JobCompleted)
 	case a.cancelled.Load():
 		return a.end(ctx, JobCancelled)
@@ -214,6 +245,14 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 		}
 		return ErrJobLeft
 	}
+}
+
+// cutShort reports whether the results of all rows are durable, and some of them
+// are that the row was not processed: an earlier claim was about to end the job as
+// cancelled.
+func (a *attempt) cutShort() bool {
+	p := &a.job.Progress
+	return p.Rows == a.job.TotalRecords && p.Summary.Processed() < p.Rows
 }
 
 // hopeless reports whether another attempt will not help.

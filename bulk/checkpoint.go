@@ -85,9 +85,20 @@ func (a *attempt) save(ctx context.Context) error {
 
 // checkpoint writes the results of segments and then saves the progress.
 func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int) error {
+	p := a.job.Progress
+	if err := a.putSegments(ctx, &p, segments...); err != nil {
+		return err
+	}
+	if err := a.journal.bind(ctx); err != nil {
+		return err
+	}
+	return a.advance(ctx, p, until)
+}
+
+// putSegments writes the results of segments and adds them to the summary of p.
+func (a *attempt) putSegments(ctx context.Context, p *Progress, segments ...*segment) error {
 	puts, putCtx := errgroup.WithContext(ctx)
 	puts.SetLimit(a.cfg.Parallel)
-	p := a.job.Progress
 	for _, s := range segments {
 		for i := range s.rows {
 			p.Summary.add(s.rows[i].Status)
@@ -97,9 +108,11 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 			return a.put(putCtx, key, appendResults(make([]byte, 0, 128*len(s.rows)), s.rows))
 		})
 	}
-	if err := puts.Wait(); err != nil {
-		return err
-	}
+	return puts.Wait()
+}
+
+// advance saves that the results of all rows before until are written.
+func (a *attempt) advance(ctx context.Context, p Progress, until int) error {
 	p.Rows = until
 	p.Summary.NotProcessed = 0
 	a.at.Spans = extend(a.at.Spans, a.job.Token, a.segments(until))

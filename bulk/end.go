@@ -14,7 +14,10 @@ import (
 // to be unknown, and the results file is there.
 func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	a.engine.halt()
-	a.engine.settleLast(ctx)
+	a.engine.settleLast(ctx, a.cfg.StopGrace)
+	if err := context.Cause(ctx); err != nil {
+		return err // what is unknown for want of time may be known to the next claim
+	}
 	a.reportInherited(ctx)
 	if status == JobCancelled && a.mails() {
 		err := a.closeBooks(ctx)
@@ -24,11 +27,14 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		if err != nil {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
+		if !a.mailed() { // the worker is to stop
+			return a.giveBack(ctx, 0)
+		}
 	}
 	rest := a.ledger.rest()
 	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, &a.at, status, rest, &a.recent)
 	if err != nil {
-		if status != JobFailed || Retryable(err) {
+		if status != JobFailed || Retryable(err) || ctx.Err() != nil {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
 		// The blob store is at fault for good, so there can be no file.
@@ -81,14 +87,19 @@ func (a *attempt) reportInherited(ctx context.Context) {
 	}
 }
 
-// closeBooks makes the results of all rows durable. Rows without one are not
+// closeBooks makes the results of all rows durable, in one step: an entry of the
+// journal that was not carried out may have rows in several segments, and must not
+// be carried out once one of them is not processed. Rows without a result are not
 // processed any more.
 func (a *attempt) closeBooks(ctx context.Context) error {
+	p := a.job.Progress
+	if p.Rows == a.job.TotalRecords {
+		return nil
+	}
 	rest := a.ledger.rest()
 	rows := newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
 	defer rows.close()
-	for a.job.Progress.Rows < a.job.TotalRecords {
-		first := a.job.Progress.Rows
+	for first := p.Rows; first < a.job.TotalRecords; first += a.job.SegmentRows {
 		s := rest[first/a.job.SegmentRows]
 		if s == nil {
 			s = &segment{first: first, rows: make([]RowResult, min(a.job.SegmentRows, a.job.TotalRecords-first))}
@@ -102,11 +113,11 @@ func (a *attempt) closeBooks(ctx context.Context) error {
 				s.rows[i] = r
 			}
 		}
-		if err := a.checkpoint(ctx, []*segment{s}, first+len(s.rows)); err != nil {
+		if err := a.putSegments(ctx, &p, s); err != nil {
 			return err
 		}
 	}
-	return nil
+	return a.advance(ctx, p, a.job.TotalRecords)
 }
 
 // tidy removes the journal and the segments of a job that has ended, as far as that

@@ -211,7 +211,9 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 			return err
 		})
 	}
-	err := e.backoff.retryUntil(ctx, e.halted, call)
+	patience := e.backoff
+	patience.attempts = min(patience.attempts, e.attempts())
+	err := patience.retryUntil(ctx, e.halted, call)
 	if Retryable(err) && !underWay(err) && e.isHalted() {
 		err = syncBackoff.retry(ctx, call) // there is less time
 	}
@@ -252,15 +254,21 @@ func (e *engine) fatal(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
+	if untrusted(err) {
+		return err
+	}
+	return nil
+}
+
+// untrusted reports whether a call failed with err in a way after which its backend
+// cannot be worked with.
+func untrusted(err error) bool {
 	var (
 		panicked  *panicError
 		broken    *contractError
 		abandoned *abandonedError
 	)
-	if errors.As(err, &panicked) || errors.As(err, &broken) || errors.As(err, &abandoned) {
-		return err
-	}
-	return nil
+	return errors.As(err, &panicked) || errors.As(err, &broken) || errors.As(err, &abandoned)
 }
 
 // underWay reports whether the call that failed with err may still have its effect

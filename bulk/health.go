@@ -20,12 +20,28 @@ func (h *health) met() {
 	h.answered, h.unmet = true, 0
 }
 
-// failed says that the store failed some rows in spite of all retries, and reports
-// whether it is down: it failed many rows one after the other, or every row that it was asked about.
-func (h *health) failed(rows int) (down bool) {
+// unsure says that nobody can tell whether the store did the write of a row: so it
+// may have done something, and may be down nevertheless.
+func (h *health) unsure() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.answered = true
+}
+
+// failed says that the store failed some rows in spite of all retries, and reports
+// whether it is down.
+func (h *health) failed(rows int) (down bool) {
+	h.mu.Lock()
 	h.unmet += rows
+	h.mu.Unlock()
+	return h.down()
+}
+
+// down reports whether the store is down: it failed many rows one after the other,
+// or every row that it was asked about.
+func (h *health) down() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.unmet >= outageRows || h.unmet > 0 && !h.answered
 }
 

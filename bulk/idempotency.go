@@ -274,6 +274,7 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 	defer cancel()
 	k := req.key
 	next := k.key
+	now := time.Now().UTC().Truncate(time.Millisecond)
 	var refused *RequestError
 	switch {
 	case errors.Is(failure, ErrIdempotencyKeyInProgress):
@@ -290,9 +291,13 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 			next.Report = key
 		}
 	case errors.As(failure, &refused) && k.key.Fingerprint == "":
-		next.ExpiresAt = time.Now() // nothing was done: the key is free again
+		next.ExpiresAt = now // nothing was done: the key is free again
+	case errors.Is(failure, ErrUnavailable) && k.log != nil:
+		// Nothing was written, so a repetition does not go on with rows that failed:
+		// it is an import of its own.
+		next.Run, next.Fingerprint, next.BusyUntil = newID("", now), "", now
 	default:
-		next.BusyUntil = time.Now() // what was done stays with the key
+		next.BusyUntil = now // what was done stays with the key
 	}
 	err := k.put(ctx, next)
 	switch {
@@ -300,14 +305,14 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 		err = ErrIdempotencyKeyInProgress
 	case err != nil:
 		im.cfg.Logger.WarnContext(ctx, "idempotency key not settled", "import", k.key.Run, "error", err)
-	case answer != nil && answer.Report != nil:
+	case answer != nil && answer.Report != nil || next.Run != k.run:
 		im.tidy(ctx, k)
 	}
 	return err
 }
 
-// tidy removes the journal of a synchronous import that has its answer, as far as
-// that goes. What is left expires.
+// tidy removes the journal of a synchronous import that nobody goes on with, as far
+// as that goes. What is left expires.
 func (im *Importer) tidy(ctx context.Context, k *keyed) {
 	for _, key := range k.log.keys() {
 		if err := im.blobs.Delete(ctx, key); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 )
 
 // inherit takes over what the journal says: the results of rows, and the writes
@@ -59,6 +60,9 @@ func (e *engine) unsettled() []*item {
 // is still to come.
 func (e *engine) settleSent(ctx context.Context) error {
 	for items := range slices.Chunk(e.unsettled(), e.batch) {
+		if e.patient && e.isHalted() {
+			break // as giveUp does
+		}
 		if _, err := e.settle(ctx, slices.Clone(items)); err != nil {
 			return err
 		}
@@ -67,8 +71,11 @@ func (e *engine) settleSent(ctx context.Context) error {
 }
 
 // settleLast is settleSent for an import that is about to end: what cannot be found
-// out within seconds remains unknown.
-func (e *engine) settleLast(ctx context.Context) {
+// out within that time remains unknown.
+func (e *engine) settleLast(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	e.patient = false
 	err := e.settleSent(ctx)
 	s := &settlement{engine: e}
 	for _, it := range e.unsettled() {

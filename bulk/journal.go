@@ -44,6 +44,7 @@ type journal struct {
 	dropped []int    // rows whose entries will never be applied, as nobody sends them
 	added   int      // entries that were ever added
 	durable int      // of these, how many are in a chunk
+	binding int      // of these, how many have to be in a chunk before results are durable
 	failed  error    // why no chunk can be put any more
 
 	first   int   // the number of the chunk that highest begins with
@@ -78,8 +79,10 @@ func newJournal(blobs guardedBlobs, folder string, token int64, patience backoff
 
 // note adds the result of a row that needs no write. It becomes durable with the
 // next write, which is the first thing that could make a repetition come to another
-// result.
-func (j *journal) note(e *entry) {
+// result. Where it replaces a write that was not done, its result must not become
+// durable before it: a successor would carry the write out for what is left of its
+// rows.
+func (j *journal) note(e *entry, replaces bool) {
 	if j == nil {
 		return
 	}
@@ -87,6 +90,23 @@ func (j *journal) note(e *entry) {
 	defer j.mu.Unlock()
 	j.waiting = append(j.waiting, e)
 	j.added++
+	if replaces {
+		j.binding = j.added
+	}
+}
+
+// bind makes the entries durable that have to be before results are.
+func (j *journal) bind(ctx context.Context) error {
+	if j == nil {
+		return nil
+	}
+	j.mu.Lock()
+	until, durable := j.binding, j.durable
+	j.mu.Unlock()
+	if until <= durable {
+		return nil // without waiting for a put under way
+	}
+	return j.flush(ctx, func() bool { return j.durable >= until })
 }
 
 // add adds writes in order and returns once they are durable. An error ends the

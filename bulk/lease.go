@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,11 +19,13 @@ type lease struct {
 	lasts time.Duration
 	poll  time.Duration
 
-	// lost ends the work, with the reason.
+	// lost ends the work, with the reason. It is not called once the lease is to
+	// be given up.
 	lost context.CancelCauseFunc
 	// cancelled is called once the job is to be cancelled, maybe several times.
 	cancelled func()
 
+	over  atomic.Bool // the lease is to be given up
 	mu    sync.Mutex
 	until time.Time // when the lease ends, by our own clock, counted from before the call that renewed it
 	timer *time.Timer
@@ -30,6 +33,13 @@ type lease struct {
 
 // errLeaseEnded is why work stops whose lease could not be renewed in time.
 var errLeaseEnded = fmt.Errorf("bulk: the lease could not be renewed in time: %w", ErrLeaseLost)
+
+// lose ends the work, unless it is ending by itself.
+func (l *lease) lose(reason error) {
+	if !l.over.Load() {
+		l.lost(reason)
+	}
+}
 
 // margin is the part of a lease that is kept for stopping before it ends.
 func (l *lease) margin() time.Duration { return l.lasts / 6 }
@@ -62,7 +72,7 @@ func (l *lease) check(ctx context.Context) error {
 	job, err := l.jobs.Get(ctx, l.id)
 	switch {
 	case errors.Is(err, ErrJobNotFound), err == nil && (job.Token != l.token || job.Status.Ended()):
-		l.lost(ErrLeaseLost)
+		l.lose(ErrLeaseLost)
 		return ErrLeaseLost
 	case err == nil && job.CancelRequested:
 		l.cancelled()
@@ -81,7 +91,7 @@ func (l *lease) renewed(asked time.Time) {
 	l.until = until
 	left := time.Until(until) - l.margin()
 	if l.timer == nil {
-		l.timer = time.AfterFunc(left, func() { l.lost(errLeaseEnded) })
+		l.timer = time.AfterFunc(left, func() { l.lose(errLeaseEnded) })
 	} else {
 		l.timer.Reset(left)
 	}
@@ -90,11 +100,14 @@ func (l *lease) renewed(asked time.Time) {
 // save saves a change once. It renews the lease if the change does.
 func (l *lease) save(ctx context.Context, change JobChange) error {
 	asked := time.Now()
+	if change.Lease == 0 {
+		l.over.Store(true) // by this call, which is the last of the work
+	}
 	job, err := l.jobs.Save(ctx, l.id, l.token, change)
 	switch {
-	case change.Lease == 0: // the last call of the work
+	case change.Lease == 0:
 	case errors.Is(err, ErrLeaseLost):
-		l.lost(ErrLeaseLost)
+		l.lose(ErrLeaseLost)
 	case err == nil:
 		l.renewed(asked)
 		if job.CancelRequested {

@@ -20,6 +20,7 @@ type item struct {
 	entry *entry  // the write that was decided, nil if there is none yet
 	rows  []*item // the rows of entry, this one first; none if it is inherited
 
+	put      bool  // a write of its was written down
 	sent     bool  // a call for the write was made
 	number   int   // its place among the writes that were sent
 	look     bool  // it must be looked up, and its entry judged, before anything else
@@ -159,10 +160,14 @@ func (s *settlement) isHopeless(it *item) bool {
 
 // attempts is how often an item is tried.
 func (e *engine) attempts() int {
-	if e.isHalted() {
+	switch {
+	case !e.patient && e.health.down():
+		return 1 // somebody waits, and others have tried
+	case e.isHalted():
 		return syncBackoff.attempts
+	default:
+		return e.backoff.attempts
 	}
-	return e.backoff.attempts
 }
 
 // giveUp ends items that could not be written. Where a call may still have its
@@ -172,13 +177,17 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 	if len(items) == 0 {
 		return nil, nil
 	}
+	if s.patient && s.isHalted() {
+		// What was sent is settled as the job ends, or by its next claim.
+		return nil, nil
+	}
 	unmet := 0
 	for _, it := range items {
 		if Retryable(it.err) && !s.isHalted() {
 			unmet++
 		}
 	}
-	if s.health.failed(unmet) && s.patient && unmet > 0 {
+	if unmet > 0 && s.health.failed(unmet) && s.patient {
 		return nil, fmt.Errorf("%w: %w", errOutage, items[0].err)
 	}
 	for _, it := range items {
@@ -218,11 +227,13 @@ func (s *settlement) fence(ctx context.Context, it *item) (bool, error) {
 		return false, nil
 	}
 	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
-	outcomes, err := s.send(ctx, []Write{w})
-	if err != nil {
-		return false, err
-	}
-	return outcomes[0] == nil, nil
+	done := false
+	err := s.limit(ctx, func() error {
+		outcomes, err := s.store.commit(ctx, s.tenant, []Write{w})
+		done = err == nil && outcomes[0] == nil
+		return err
+	})
+	return done, err
 }
 
 // drop leaves the rows of an item without a result. A successor need not judge the
@@ -232,6 +243,14 @@ func (s *settlement) drop(it *item) {
 	if it.entry != nil {
 		s.journal.drop(it.entry)
 	}
+}
+
+// dropUnsent drops an item whose write was not sent yet.
+func (s *settlement) dropUnsent(it *item) bool {
+	if !it.sent {
+		s.drop(it)
+	}
+	return !it.sent
 }
 
 // afresh makes an item whose entry cannot be applied any more ready for a new
@@ -247,13 +266,23 @@ func (s *settlement) afresh(it *item) {
 	it.entry, it.rows, it.sent, it.doubt, it.late = nil, nil, false, false, false
 }
 
-// fail ends a row that could not be written. A write for several rows may have been
-// refused because of one of them alone, so its first row is tried alone: that is
-// the item returned.
+// fail ends a row that could not be written, with those that share its write. If
+// that was refused for good, it may be because of one of them alone, so the first
+// row is tried alone: that is the item returned.
 func (s *settlement) fail(it *item) []*item {
 	several := len(it.rows) > 1
+	if several && Retryable(it.err) {
+		// It is the store, and would fail them one by one.
+		s.untrack(it)
+		for _, row := range it.rows {
+			s.final(row, failed(&row.plan, it.err))
+		}
+		s.log.Warn("rows could not be written", "import", s.run, "row", it.plan.index, "rows", len(it.rows), "error", it.err)
+		s.release(it)
+		return nil
+	}
 	s.afresh(it)
-	if several && !Retryable(it.err) && !it.alone {
+	if several && !it.alone {
 		it.alone, it.look, it.err = true, true, nil
 		return []*item{it}
 	}
@@ -360,7 +389,7 @@ func (s *settlement) decideRows(it *item) *item {
 // final ends a row without a write.
 func (s *settlement) final(it *item, d decision) {
 	e := &entry{Rows: []entryRow{{it.plan.index, d.status, d.errors}}, UserID: d.userID}
-	s.journal.note(e)
+	s.journal.note(e, it.put)
 	s.report(&it.plan, e.Rows[0], e.UserID)
 }
 
@@ -376,7 +405,7 @@ func (s *settlement) finish(it *item) {
 func (s *settlement) finishUnknown(it *item) {
 	e := it.entry
 	s.log.Warn("outcome of a write is unknown", "import", s.run, "row", e.Rows[0].Index, "rows", len(e.Rows), "error", it.err)
-	s.health.met()
+	s.health.unsure()
 	rows := slices.Clone(e.Rows)
 	for i := range rows {
 		rows[i].Status, rows[i].Errors = StatusFailed, []RowError{outcomeUnknown()}
@@ -423,43 +452,36 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	if err := s.journal.add(ctx, entries); err != nil {
 		return nil, err
 	}
-	if s.isHalted() {
-		writing = slices.DeleteFunc(writing, func(it *item) bool {
-			if it.sent {
-				return false
-			}
-			s.drop(it)
-			return true
-		})
+	for _, it := range writing {
+		it.put = true
 	}
-	if len(writing) == 0 {
-		return nil, nil
-	}
-	writes := make([]Write, len(writing))
-	for i, it := range writing {
-		writes[i] = it.write
-		it.sent, it.look = true, true
-		s.track(it)
-	}
-	outcomes, err := s.send(ctx, writes)
-	if err != nil {
-		for _, it := range writing {
-			it.err, it.open = err, true
-			it.late = it.late || underWay(err)
-			it.doubt = it.doubt || it.late
+	var outcomes []error
+	err := s.limit(ctx, func() (err error) {
+		if s.isHalted() {
+			writing = slices.DeleteFunc(writing, s.dropUnsent)
 		}
+		if len(writing) == 0 {
+			return nil
+		}
+		writes := make([]Write, len(writing))
+		for i, it := range writing {
+			writes[i] = it.write
+			it.sent, it.look = true, true
+			s.track(it)
+		}
+		if outcomes, err = s.store.commit(ctx, s.tenant, writes); err != nil {
+			for _, it := range writing {
+				it.err, it.open = err, true
+				it.late = it.late || underWay(err)
+				it.doubt = it.doubt || it.late
+			}
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s.outcomes(ctx, writing, outcomes)
-}
-
-// send commits writes.
-func (e *engine) send(ctx context.Context, writes []Write) (outcomes []error, err error) {
-	err = e.limit(ctx, func() (err error) {
-		outcomes, err = e.store.commit(ctx, e.tenant, writes)
-		return err
-	})
-	return outcomes, err
 }
 
 // outcomes ends the items whose outcome is final and returns the others.
