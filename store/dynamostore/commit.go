@@ -188,7 +188,7 @@ func (s *Store) judge(c *change, tenant string, got *seen) (done bool, err error
 		return false, bulk.ErrConflict
 	case !c.isCreate() && (!exists || s.version(now) != c.base.Version):
 		return false, bulk.ErrConflict
-	case !c.isCreate() && c.isTransaction() && textOf(now[s.attrs.Email]) != c.base.Email:
+	case !c.isCreate() && c.patch.Email != "" && textOf(now[s.attrs.Email]) != c.base.Email:
 		return false, bulk.ErrConflict // the email was changed without a version
 	}
 	if c.claim != "" {

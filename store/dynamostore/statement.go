@@ -85,6 +85,10 @@ func (s *Store) updateStatement(c *change) (string, []types.AttributeValue) {
 	} else {
 		assign(" AND ", identifier(a.Version), text(c.base.Version))
 	}
+	if c.patch.Email != "" {
+		// There is an old email: to claim a first one takes a transaction.
+		assign(" AND ", identifier(a.Email), text(c.base.Email))
+	}
 	return b.String(), parameters
 }
 

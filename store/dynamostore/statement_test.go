@@ -67,7 +67,7 @@ func TestExpressionsHaveNoNames(t *testing.T) {
 	if want := "SET #0=:0,#1=:1,#2=:2,#3.#4=:3 REMOVE #3.#5"; u.update != want {
 		t.Errorf("update is %q, want %q", u.update, want)
 	}
-	if want := "#0=:4"; u.condition != want {
+	if want := "#0=:4 AND (#2=:5 OR NOT attribute_type(#2,:6))"; u.condition != want {
 		t.Errorf("condition is %q, want %q", u.condition, want)
 	}
 	want := map[string]string{"#0": "bulkVersion", "#1": "bulkMark", "#2": "email", "#3": "customFields", "#4": "a.b", "#5": "x[0]"}

@@ -94,7 +94,7 @@ func (s *Store) ownSets(c *change, u *userUpdate) []string {
 	return sets
 }
 
-// baseCondition holds if the user is as it was looked up. An update that moves an
+// baseCondition holds if the user is as it was looked up. An update that sets the
 // email also looks at the old one: another program may have changed it, and knows
 // nothing of versions.
 func (s *Store) baseCondition(c *change, u *userUpdate) string {
@@ -104,10 +104,15 @@ func (s *Store) baseCondition(c *change, u *userUpdate) string {
 	} else {
 		condition = u.name(s.attrs.Version) + "=" + u.value(text(c.base.Version))
 	}
-	if c.isTransaction() && c.base.Email != "" {
-		condition += " AND " + u.name(s.attrs.Email) + "=" + u.value(text(c.base.Email))
+	if c.patch.Email == "" {
+		return condition
 	}
-	return condition
+	email := u.name(s.attrs.Email)
+	same := email + "=" + u.value(text(c.base.Email))
+	if c.base.Email == "" { // or what is no email: another type, or nothing
+		same = "(" + same + " OR NOT attribute_type(" + email + "," + u.value(text("S")) + "))"
+	}
+	return condition + " AND " + same
 }
 
 // merged returns a stored map, or none, with a patch laid over it.

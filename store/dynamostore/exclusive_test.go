@@ -1,0 +1,84 @@
+package dynamostore_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/store/dynamostore"
+)
+
+var exclusiveOnly = map[string]dynamostore.Mode{"exclusive": dynamostore.Exclusive}
+
+// Wherever a commit in exclusive mode breaks off, each user that is there has its
+// email claimed, and an email that nobody has can be taken.
+func TestExclusiveCommitBreaksOff(t *testing.T) {
+	eachHost(t, exclusiveOnly, func(h *host) {
+		for _, kind := range []string{"create", "update"} {
+			for broken := 1; broken <= 3; broken++ {
+				if kind == "create" && broken == 3 {
+					continue // there is no old claim to release
+				}
+				id := fmt.Sprintf("%s %d", kind, broken)
+				before, after := fmt.Sprintf("%s%d@example.com", kind, broken), fmt.Sprintf("%s%d-new@example.com", kind, broken)
+				w := bulk.Write{User: bulk.User{ID: id, Email: after}}
+				if kind == "update" {
+					w = patched(h.create(bulk.User{ID: id, Email: before}), bulk.Patch{Email: after})
+				}
+				// The transport refuses whatever comes after so many calls.
+				faults := awstest.NewFaults(h, awstest.Transport(h), 1,
+					awstest.Rule{Kind: awstest.ServerError, Operations: []string{"BatchWriteItem"}})
+				sound, calls := awstest.Transport(h), 0
+				store, err := dynamostore.New(h.server.DynamoDB(roundTripper(func(r *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchWriteItem") {
+						if calls++; calls >= broken {
+							return faults.RoundTrip(r)
+						}
+					}
+					return sound.RoundTrip(r)
+				})), h.opts)
+				if err != nil {
+					h.Fatal(err)
+				}
+				if err := store.Commit(h.Context(), "t", []bulk.Write{w})[0]; err == nil || !bulk.Retryable(err) {
+					h.Errorf("%s: %v, want a retryable error", id, err)
+				}
+				user := h.lookup(bulk.Ref{ID: id}).ByID
+				if user != nil {
+					h.hasEmail(id, user.Email)
+				}
+				for _, email := range []string{before, after} {
+					if user != nil && user.Email == email {
+						continue
+					}
+					if err := h.commit(bulk.Write{User: bulk.User{ID: "heir of " + email, Email: email}}); err != nil {
+						h.Errorf("%s: %q belongs to nobody and cannot be taken: %v", id, email, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Writes of one call that name the same user or email, which callers do not send,
+// do no harm: one of them is done.
+func TestSameItemTwiceInACall(t *testing.T) {
+	eachHost(t, modes, func(h *host) {
+		for name, test := range map[string]struct {
+			writes [2]bulk.User
+			want   error
+		}{
+			"id":    {[2]bulk.User{{ID: "a"}, {ID: "a"}}, bulk.ErrConflict},
+			"email": {[2]bulk.User{{ID: "b", Email: "e@example.com"}, {ID: "c", Email: "E@example.com"}}, bulk.ErrEmailTaken},
+		} {
+			outcomes := h.store.Commit(h.Context(), "t", []bulk.Write{{User: test.writes[0]}, {User: test.writes[1]}})
+			if (outcomes[0] == nil) == (outcomes[1] == nil) || !errors.Is(errors.Join(outcomes...), test.want) {
+				h.Errorf("the same %s twice: %v", name, outcomes)
+			}
+		}
+	})
+}
