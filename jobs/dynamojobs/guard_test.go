@@ -47,39 +47,46 @@ func TestCancelOfAJobThatEndsMeanwhile(t *testing.T) {
 	})
 }
 
-// A worker that was overtaken learns so, also where the answer of its last save was
-// lost, and never mistakes its successor's write for its own.
+// A worker that was overtaken learns so, also where answers are lost, and changes
+// nothing, whether its successor is still at work or has ended the job.
 func TestLostSaveOfAnOvertakenWorker(t *testing.T) {
+	successors := map[string]bulk.JobChange{
+		"at work": {Lease: time.Minute, Progress: &bulk.Progress{Rows: 2}},
+		"done":    {End: bulk.JobCompleted, Results: "r"},
+	}
+	stale := map[string]bulk.JobChange{
+		"heartbeat":  {Lease: time.Minute},
+		"checkpoint": {Lease: time.Minute, Progress: &bulk.Progress{Rows: 1}},
+		"end":        {End: bulk.JobFailed, Results: "stale"},
+	}
 	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
-		for name, change := range map[string]bulk.JobChange{
-			"heartbeat":  {Lease: time.Minute},
-			"checkpoint": {Lease: time.Minute, Progress: &bulk.Progress{Rows: 1}},
-			"end":        {End: bulk.JobFailed, Results: "stale"},
-		} {
-			table := newTable(t, server)
-			clean := newQueue(t, server, table, awstest.Transport(t))
-			id := create(t, clean, "a").ID
-			stale, err := clean.Claim(t.Context(), bulk.Claim{JobID: id, Lease: -time.Second}) // over at once
-			if err != nil {
-				t.Fatal(err)
-			}
-			next := claim(t, clean, id)
-			ended, err := clean.Save(t.Context(), id, next.Token, bulk.JobChange{End: bulk.JobCompleted, Results: "r"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			faults := awstest.NewFaults(t, awstest.Transport(t), 1, awstest.Rule{
-				Kind: awstest.LostAnswer, Operations: []string{"UpdateItem"}, Times: 2,
-			})
-			if _, err := newQueue(t, server, table, faults).Save(t.Context(), id, stale.Token, change); !errors.Is(err, bulk.ErrLeaseLost) {
-				t.Errorf("%s: %v, want ErrLeaseLost", name, err)
-			}
-			got, err := clean.Get(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(ended, got); diff != "" {
-				t.Errorf("%s: the job is not as its last worker left it (-want +got):\n%s", name, diff)
+		table := newTable(t, server)
+		clean := newQueue(t, server, table, awstest.Transport(t))
+		for state, theirs := range successors {
+			for name, change := range stale {
+				id := create(t, clean, "a").ID
+				overtaken, err := clean.Claim(t.Context(), bulk.Claim{JobID: id, Lease: -time.Second}) // over at once
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := clean.Save(t.Context(), id, claim(t, clean, id).Token, theirs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				faults := awstest.NewFaults(t, awstest.Transport(t), 1, awstest.Rule{
+					Kind: awstest.LostAnswer, Operations: []string{"UpdateItem"}, Times: 2,
+				})
+				_, err = newQueue(t, server, table, faults).Save(t.Context(), id, overtaken.Token, change)
+				if !errors.Is(err, bulk.ErrLeaseLost) {
+					t.Errorf("%s, successor %s: %v, want ErrLeaseLost", name, state, err)
+				}
+				got, err := clean.Get(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s: the job is not as the successor left it (-want +got):\n%s", name, diff)
+				}
 			}
 		}
 	})

@@ -18,33 +18,19 @@ var exclusiveOnly = map[string]dynamostore.Mode{"exclusive": dynamostore.Exclusi
 // email claimed, and an email that nobody has can be taken.
 func TestExclusiveCommitBreaksOff(t *testing.T) {
 	eachHost(t, exclusiveOnly, func(h *host) {
-		for _, kind := range []string{"create", "update"} {
-			for broken := 1; broken <= 3; broken++ {
-				if kind == "create" && broken == 3 {
-					continue // there is no old claim to release
-				}
-				id := fmt.Sprintf("%s %d", kind, broken)
-				before, after := fmt.Sprintf("%s%d@example.com", kind, broken), fmt.Sprintf("%s%d-new@example.com", kind, broken)
+		for _, test := range []struct {
+			kind    string
+			writes  int // calls of BatchWriteItem that it takes
+			forGood bool
+		}{{"create", 2, true}, {"create", 2, false}, {"update", 3, true}, {"update", 3, false}} {
+			for broken := 1; broken <= test.writes; broken++ {
+				id := fmt.Sprintf("%s-%d-%t", test.kind, broken, test.forGood)
+				before, after := id+"@example.com", id+"-new@example.com"
 				w := bulk.Write{User: bulk.User{ID: id, Email: after}}
-				if kind == "update" {
+				if test.kind == "update" {
 					w = patched(h.create(bulk.User{ID: id, Email: before}), bulk.Patch{Email: after})
 				}
-				// The transport refuses whatever comes after so many calls.
-				faults := awstest.NewFaults(h, awstest.Transport(h), 1,
-					awstest.Rule{Kind: awstest.ServerError, Operations: []string{"BatchWriteItem"}})
-				sound, calls := awstest.Transport(h), 0
-				store, err := dynamostore.New(h.server.DynamoDB(roundTripper(func(r *http.Request) (*http.Response, error) {
-					if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchWriteItem") {
-						if calls++; calls >= broken {
-							return faults.RoundTrip(r)
-						}
-					}
-					return sound.RoundTrip(r)
-				})), h.opts)
-				if err != nil {
-					h.Fatal(err)
-				}
-				if err := store.Commit(h.Context(), "t", []bulk.Write{w})[0]; err == nil || !bulk.Retryable(err) {
+				if err := h.commitBroken(w, broken, test.forGood); err == nil || !bulk.Retryable(err) {
 					h.Errorf("%s: %v, want a retryable error", id, err)
 				}
 				user := h.lookup(bulk.Ref{ID: id}).ByID
@@ -62,6 +48,26 @@ func TestExclusiveCommitBreaksOff(t *testing.T) {
 			}
 		}
 	})
+}
+
+// commitBroken commits a write, whose nth call of BatchWriteItem fails, and all that
+// follow if it is for good.
+func (h *host) commitBroken(w bulk.Write, n int, forGood bool) error {
+	faults := awstest.NewFaults(h, awstest.Transport(h), 1, awstest.Rule{Kind: awstest.ServerError})
+	sound, calls := awstest.Transport(h), 0
+	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchWriteItem") {
+			if calls++; calls == n || forGood && calls > n {
+				return faults.RoundTrip(r)
+			}
+		}
+		return sound.RoundTrip(r)
+	})
+	store, err := dynamostore.New(h.server.DynamoDB(transport), h.opts)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return store.Commit(h.Context(), "t", []bulk.Write{w})[0]
 }
 
 // Writes of one call that name the same user or email, which callers do not send,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"github.com/bulkops/bulkops/internal/awstest"
@@ -115,6 +116,9 @@ func (l *lab) build(ctx context.Context, pkg, program string, flags ...string) e
 	return nil
 }
 
+// progress are the lines of package testing that say what runs.
+var progress = regexp.MustCompile(`(?m)^=== .*\n`)
+
 // runTest runs a test. A test whose server is missing fails, where it would be
 // skipped otherwise.
 func (l *lab) runTest(ctx context.Context, program string, t trial) (passed bool, output []byte, err error) {
@@ -122,6 +126,7 @@ func (l *lab) runTest(ctx context.Context, program string, t trial) (passed bool
 	command.Dir = filepath.Join(l.root, filepath.FromSlash(t.pkg))
 	command.Env = append(os.Environ(), awstest.EnvRequire+"="+strconv.Itoa(1))
 	output, err = command.CombinedOutput()
+	output = progress.ReplaceAll(output, nil)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
