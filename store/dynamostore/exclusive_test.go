@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/awstest"
 	"github.com/bulkops/bulkops/store/dynamostore"
@@ -85,6 +87,26 @@ func TestSameItemTwiceInACall(t *testing.T) {
 			if (outcomes[0] == nil) == (outcomes[1] == nil) || !errors.Is(errors.Join(outcomes...), test.want) {
 				h.Errorf("the same %s twice: %v", name, outcomes)
 			}
+		}
+	})
+}
+
+// A user who is both written and named by the claim of another write's email keeps
+// what the store does not know.
+func TestExclusiveCommitKeepsAttributesOfOwners(t *testing.T) {
+	eachHost(t, exclusiveOnly, func(h *host) {
+		h.create(bulk.User{ID: "owner", Email: "e@example.com"})
+		h.mustUpdate("owner", "SET hostAttribute=:v", item{":v": text("mine")})
+		owner := h.lookup(bulk.Ref{ID: "owner"}).ByID
+		outcomes := h.store.Commit(h.Context(), "t", []bulk.Write{
+			patched(owner, bulk.Patch{CustomFields: fields(`{"a":1}`)}),
+			{User: bulk.User{ID: "other", Email: "e@example.com"}},
+		})
+		if outcomes[0] != nil || !errors.Is(outcomes[1], bulk.ErrEmailTaken) {
+			h.Errorf("outcomes are %v", outcomes)
+		}
+		if !cmp.Equal(h.user("owner")["hostAttribute"], text("mine"), ignoreSDK) {
+			h.Error("the host's attribute is lost")
 		}
 	})
 }

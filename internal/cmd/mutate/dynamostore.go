@@ -120,7 +120,7 @@ var dynamostore = []mutation{
 	// What a refusal means.
 	{
 		name: "a change does not know itself again", file: "store/dynamostore/commit.go",
-		old: `case exists && s.version(now) == c.version:`, new: `case false:`, test: "TestLostAnswers",
+		old: `case exists && s.version(c.now) == c.version:`, new: `case false:`, test: "TestLostAnswers",
 	},
 	{
 		name: "a create that finds a user is tried again", file: "store/dynamostore/commit.go",
@@ -128,45 +128,66 @@ var dynamostore = []mutation{
 	},
 	{
 		name: "an update that finds another version is tried again", file: "store/dynamostore/commit.go",
-		old: `(!exists || s.version(now) != c.base.Version)`, new: `!exists`, test: "TestUpdateOfAnotherVersion",
+		old: `(!exists || s.version(c.now) != c.base.Version)`, new: `!exists`, test: "TestUpdateOfAnotherVersion",
 	},
 	{
 		name: "an update that finds no user is tried again", file: "store/dynamostore/commit.go",
-		old: `(!exists || s.version(now) != c.base.Version)`, new: `(exists && s.version(now) != c.base.Version)`, test: "TestUpdateOfAnotherVersion",
+		old: `(!exists || s.version(c.now) != c.base.Version)`, new: `(exists && s.version(c.now) != c.base.Version)`, test: "TestUpdateOfAnotherVersion",
 	},
 	{
 		name: "an update that finds another email is tried again", file: "store/dynamostore/commit.go",
-		old: `case !c.isCreate() && c.patch.Email != "" && textOf(now[s.attrs.Email]) != c.base.Email:`, new: `case false:`,
+		old: `case c.patch.Email != "" && textOf(c.now[s.attrs.Email]) != c.base.Email:`, new: `case false:`,
 		test: "TestHostMovesEmailWithoutVersion",
 	},
 	{
 		name: "an email that is taken counts as left over", file: "store/dynamostore/commit.go",
-		old: `if s.hasEmail(it, tenant, c.claim) {`, new: `if false {`, test: "^TestConformance$/.*/guarded/Create/RefusesEmailInUse",
+		old: `if s.hasEmail(it, c.tenant, c.claim) {`, new: `if false {`, test: "^TestConformance$/.*/guarded/Create/RefusesEmailInUse",
 	},
 	{
 		name: "a claim of another user is released", file: "store/dynamostore/commit.go",
-		old: `			c.release = "" // not this user's to give up
+		old: `		c.release = "" // not this user's to give up
 `, test: "TestClaimsLeftOver",
 	},
 
 	// Tokens.
 	{
-		name: "the innocent go again with the token of the cancelled", file: "store/dynamostore/transaction.go",
-		old: `		next = append(next, s.newTransaction(innocent))
-`, new: `		next = append(next, &transaction{changes: innocent, tries: s.newTries(), token: t.token})
+		name: "a cancelled transaction goes again with its token", file: "store/dynamostore/transaction.go",
+		old: `		token = rand.Text() // it was not done, so what comes is another call
 `, test: "TestTokensOfCancelledTransactions",
 	},
 	{
-		name: "those who wait go again with the token of the cancelled", file: "store/dynamostore/transaction.go",
-		old: `tries: t.tries, token: rand.Text(), pause: pause`, new: `tries: t.tries, token: t.token, pause: pause`, test: "TestTokensOfCancelledTransactions",
-	},
-	{
 		name: "a call has another token each time", file: "store/dynamostore/transaction.go",
-		old: `ClientRequestToken: aws.String(t.token)`, new: `ClientRequestToken: aws.String(rand.Text())`, test: "TestTokenOfTheSameCall",
+		old: `ClientRequestToken: aws.String(token)`, new: `ClientRequestToken: aws.String(token[:1] + rand.Text())`, test: "TestTokenOfTheSameCall",
 	},
 	{
 		name: "a transaction has no token", file: "store/dynamostore/transaction.go",
-		old: `ClientRequestToken: aws.String(t.token)`, test: "TestTokenOfTheSameCall",
+		old: `{ClientRequestToken: aws.String(token)}`, new: `{}`, test: "TestTokenOfTheSameCall",
+	},
+
+	// Calls.
+	{
+		name: "what a call leaves is forgotten", file: "store/dynamostore/repeat.go",
+		old: `if parts = a.left; parts == 0 {`, new: `if parts = a.left; true {`, test: "^TestRepeat$",
+	},
+	{
+		name: "a throttled call is not made again", file: "store/dynamostore/repeat.go",
+		old: `case f.again():`, new: `case false:`, test: "^TestRepeat$",
+	},
+	{
+		name: "a call that may have been done is made again", file: "store/dynamostore/repeat.go",
+		old: `case f.again():`, new: `case f.again() || f == passing:`, test: "^TestRepeat$",
+	},
+	{
+		name: "calls are made again without end", file: "store/dynamostore/repeat.go",
+		old: `if attempt >= r.attempts {`, new: `if attempt >= 1000 {`, test: "^TestRepeat$",
+	},
+	{
+		name: "calls are made again at once", file: "store/dynamostore/repeat.go",
+		old: `if err := pause(ctx, attempt); err != nil {`, new: `if err := ctx.Err(); err != nil {`, test: "^TestRepeat$",
+	},
+	{
+		name: "the limiter does not learn of throttled parts", file: "store/dynamostore/repeat.go",
+		old: `return a.throttled, err`, new: `return 0, err`, test: "TestRepeatTellsTheLimiter",
 	},
 
 	// Reads.
@@ -197,13 +218,28 @@ var dynamostore = []mutation{
 		old: `case c.claim != "" && taken[c.claim]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
 	},
 	{
-		name: "a user is written though the claim was not", file: "store/dynamostore/exclusive.go",
-		old: `	open = s.put(ctx, open, s.opts.ClaimsTable, func(c *change) *types.WriteRequest {
-		if c.claim == "" {`, new: `	s.put(ctx, open, s.opts.ClaimsTable, func(c *change) *types.WriteRequest {
-		if c.claim == "" {`, test: "TestExclusiveCommitBreaksOff",
+		name: "a write follows one that failed", file: "store/dynamostore/exclusive.go",
+		old: `if *c.outcome != nil {`, new: `if false {`, test: "TestExclusiveCommitBreaksOff",
 	},
 	{
-		name: "a claim is released though the user was not written", file: "store/dynamostore/exclusive.go",
-		old: `	open = s.put(ctx, open, s.opts.UsersTable, func`, new: `	s.put(ctx, open, s.opts.UsersTable, func`, test: "TestExclusiveCommitBreaksOff",
+		name: "users are written before their emails are claimed", file: "store/dynamostore/exclusive.go",
+		old: `	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
+	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
+`, new: `	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
+	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
+`, test: "TestExclusiveCommitBreaksOff",
+	},
+	{
+		name: "old emails are released before users are written", file: "store/dynamostore/exclusive.go",
+		old: `	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
+	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
+`, new: `	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
+	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
+`, test: "TestExclusiveCommitBreaksOff",
+	},
+	{
+		name: "an owner of a claim is written as far as the store knows it", file: "store/dynamostore/commit.go",
+		old: `	owners.whole = whole
+`, test: "TestExclusiveCommitKeepsAttributesOfOwners",
 	},
 }
