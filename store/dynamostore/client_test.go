@@ -3,7 +3,9 @@ package dynamostore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -66,7 +68,7 @@ func TestExclusiveCommitsTakeTurns(t *testing.T) {
 		second bulk.User
 		want   error
 	}{
-		"same user":  {bulk.User{ID: "a"}, bulk.ErrConflict},
+		"same user":  {bulk.User{ID: "a", Email: "f@example.com"}, bulk.ErrConflict},
 		"same email": {bulk.User{ID: "b", Email: "E@example.com"}, bulk.ErrEmailTaken},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,5 +113,55 @@ func TestReadsAreConsistent(t *testing.T) {
 	}
 	if asked["tbl"] < 2 || asked["claims"] < 2 {
 		t.Errorf("the tables were read so often: %v", asked)
+	}
+}
+
+// A Lookup by id and email reads no claims of users who have the emails. If they do
+// not, the next one reads users and claims in one call.
+func TestLookupReadsFewClaims(t *testing.T) {
+	client := &memory{items: make(map[string]item)}
+	s := newTestStore(t, Options{Mode: Exclusive})
+	s.client = client
+	var users, strangers []bulk.Ref
+	for i := range bulk.MaxBatch {
+		users = append(users, bulk.Ref{ID: fmt.Sprint(i), Email: fmt.Sprintf("U%d@example.com", i)})
+		strangers = append(strangers, bulk.Ref{ID: fmt.Sprint("new ", i), Email: fmt.Sprintf("new%d@example.com", i)})
+	}
+	var writes []bulk.Write
+	for _, ref := range users {
+		writes = append(writes, bulk.Write{User: bulk.User{ID: ref.ID, Email: strings.ToLower(ref.Email)}})
+	}
+	if err := errors.Join(s.Commit(t.Context(), "t", writes)...); err != nil {
+		t.Fatal(err)
+	}
+	all := len(users)
+	for i, test := range []struct {
+		refs        []bulk.Ref
+		calls, keys int
+	}{
+		{users, 1, all},
+		{users, 1, all},
+		{strangers, 2, 2 * all}, // users first
+		{strangers, 1, 2 * all},
+		{users, 1, 2 * all}, // claims at once
+		{users, 1, all},
+	} {
+		client.reads = nil
+		found, err := s.Lookup(t.Context(), "t", test.refs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, f := range found {
+			if known := test.refs[0] == users[0]; known != (f.ByID != nil) || known != (f.ByEmail != nil) || known && f.ByEmail.ID != test.refs[j].ID {
+				t.Errorf("lookup %d found %v by %v", i, f, test.refs[j])
+			}
+		}
+		keys := 0
+		for _, in := range client.reads {
+			keys += countKeys(in.RequestItems)
+		}
+		if len(client.reads) != test.calls || keys != test.keys {
+			t.Errorf("lookup %d read %d keys by %d calls, want %d by %d", i, keys, len(client.reads), test.keys, test.calls)
+		}
 	}
 }

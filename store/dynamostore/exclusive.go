@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -11,10 +12,9 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// commitExclusive makes changes without conditions and sets their outcomes: it
-// reads what there is, decides, and writes whole items. Commits of this store that
-// concern the same users or emails take turns; nobody else is there, or so the
-// caller of [Exclusive] says.
+// commitExclusive makes changes for the caller of [Exclusive], who says that nobody
+// else is there. Commits of this store that concern the same users or emails take
+// turns.
 func (s *Store) commitExclusive(ctx context.Context, changes []*change) {
 	var keys []any
 	for _, c := range changes {
@@ -26,6 +26,28 @@ func (s *Store) commitExclusive(ctx context.Context, changes []*change) {
 		return
 	}
 	defer release()
+	// Only where an email moves do conditions cost more, as they take a transaction.
+	var moves, others []*change
+	for _, c := range changes {
+		if c.claim != "" {
+			moves = append(moves, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	var commits sync.WaitGroup
+	defer commits.Wait()
+	if len(others) > 0 {
+		commits.Go(func() { s.commitGuarded(ctx, others) })
+	}
+	if len(moves) > 0 {
+		s.commitUnguarded(ctx, moves)
+	}
+}
+
+// commitUnguarded makes changes without conditions: it reads what there is, decides,
+// and writes whole items.
+func (s *Store) commitUnguarded(ctx context.Context, changes []*change) {
 	got, err := s.readFor(ctx, changes, true)
 	if err != nil {
 		failAll(changes, err)
@@ -48,7 +70,7 @@ func (s *Store) decide(changes []*change, got *seen) {
 		case err != nil:
 		case taken[c.key]:
 			err = bulk.ErrConflict
-		case c.claim != "" && taken[c.claim]:
+		case taken[c.claim]:
 			err = bulk.ErrEmailTaken
 		default:
 			err = s.checkMaps(c)
@@ -61,12 +83,9 @@ func (s *Store) decide(changes []*change, got *seen) {
 	}
 }
 
-// A request is what a change does to a table by BatchWriteItem, nil for nothing.
-
+// claimRequest, userRequest and releaseRequest are what a change does to the tables,
+// nil for nothing.
 func (s *Store) claimRequest(c *change) *types.WriteRequest {
-	if c.claim == "" {
-		return nil
-	}
 	return &types.WriteRequest{PutRequest: &types.PutRequest{Item: s.newClaim(c.claim, c.user.ID)}}
 }
 

@@ -80,8 +80,9 @@ func TestSameItemTwiceInACall(t *testing.T) {
 			writes [2]bulk.User
 			want   error
 		}{
-			"id":    {[2]bulk.User{{ID: "a"}, {ID: "a"}}, bulk.ErrConflict},
-			"email": {[2]bulk.User{{ID: "b", Email: "e@example.com"}, {ID: "c", Email: "E@example.com"}}, bulk.ErrEmailTaken},
+			"id":                      {[2]bulk.User{{ID: "a"}, {ID: "a"}}, bulk.ErrConflict},
+			"id of users with emails": {[2]bulk.User{{ID: "d", Email: "d1@example.com"}, {ID: "d", Email: "d2@example.com"}}, bulk.ErrConflict},
+			"email":                   {[2]bulk.User{{ID: "b", Email: "e@example.com"}, {ID: "c", Email: "E@example.com"}}, bulk.ErrEmailTaken},
 		} {
 			outcomes := h.store.Commit(h.Context(), "t", []bulk.Write{{User: test.writes[0]}, {User: test.writes[1]}})
 			if (outcomes[0] == nil) == (outcomes[1] == nil) || !errors.Is(errors.Join(outcomes...), test.want) {
@@ -99,7 +100,7 @@ func TestExclusiveCommitKeepsAttributesOfOwners(t *testing.T) {
 		h.mustUpdate("owner", "SET hostAttribute=:v", item{":v": text("mine")})
 		owner := h.lookup(bulk.Ref{ID: "owner"}).ByID
 		outcomes := h.store.Commit(h.Context(), "t", []bulk.Write{
-			patched(owner, bulk.Patch{CustomFields: fields(`{"a":1}`)}),
+			patched(owner, bulk.Patch{Email: "new@example.com"}),
 			{User: bulk.User{ID: "other", Email: "e@example.com"}},
 		})
 		if outcomes[0] != nil || !errors.Is(outcomes[1], bulk.ErrEmailTaken) {
@@ -107,6 +108,30 @@ func TestExclusiveCommitKeepsAttributesOfOwners(t *testing.T) {
 		}
 		if !cmp.Equal(h.user("owner")["hostAttribute"], text("mine"), ignoreSDK) {
 			h.Error("the host's attribute is lost")
+		}
+	})
+}
+
+// An update that moves no email costs in exclusive mode what it costs otherwise: one
+// statement, and no read.
+func TestExclusiveUpdatesReadNothing(t *testing.T) {
+	eachHost(t, modes, func(h *host) {
+		base := h.create(bulk.User{ID: "u", Email: "u@example.com"})
+		faults := awstest.NewFaults(h, awstest.Transport(h), 1) // none: it counts
+		store, err := dynamostore.New(h.server.DynamoDB(faults), h.opts)
+		if err != nil {
+			h.Fatal(err)
+		}
+		for _, w := range []bulk.Write{
+			patched(base, bulk.Patch{CustomFields: fields(`{"a":1}`), Email: "U@example.com"}),
+			{User: bulk.User{ID: "without email"}},
+		} {
+			if err := store.Commit(h.Context(), "t", []bulk.Write{w})[0]; err != nil {
+				h.Error(err)
+			}
+		}
+		if all, statements := faults.Calls(), faults.Calls("BatchExecuteStatement"); all != 2 || statements != 2 {
+			h.Errorf("two writes took %d calls, %d of them statements: %v", all, statements, faults)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/bulkops/bulkops/bulk"
 )
@@ -16,6 +17,9 @@ type Store struct {
 	plain  bool       // statements can have their names
 
 	reads, writes *repeater
+	// claimsAtOnce is set while users that are looked up do not have the emails that
+	// they are looked up with.
+	claimsAtOnce atomic.Bool
 	// held are the users and claims that a Commit of this store works on, in
 	// Exclusive mode.
 	held *heldKeys

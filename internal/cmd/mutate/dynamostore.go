@@ -200,7 +200,32 @@ var dynamostore = []mutation{
 		old: `claims := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}`, new: `claims := types.KeysAndAttributes{}`, test: "TestReadsAreConsistent",
 	},
 
+	{
+		name: "claims are read for users who have the emails", file: "store/dynamostore/lookup.go",
+		old: `	maps.DeleteFunc(second.claims, known)
+`, test: "TestLookupReadsFewClaims",
+	},
+	{
+		name: "claims are never read at once", file: "store/dynamostore/lookup.go",
+		old: `s.claimsAtOnce.Store(others > having)`, new: `s.claimsAtOnce.Store(false)`, test: "TestLookupReadsFewClaims",
+	},
+	{
+		name: "claims are read at once for ever", file: "store/dynamostore/lookup.go",
+		old: `s.claimsAtOnce.Store(others > having)`, new: `s.claimsAtOnce.Store(others > 0 || atOnce)`, test: "TestLookupReadsFewClaims",
+	},
+	{
+		name: "the user of a reference counts as owner of its email", file: "store/dynamostore/lookup.go",
+		old: `case l.hasEmail(ref.ID, claim):`, new: `case l.got.users[s.opts.UserKey(l.tenant, ref.ID)] != nil:`,
+		test: "^TestConformance$/.*/guarded/Lookup",
+	},
+
 	// Exclusive mode.
+	{
+		name: "updates are dearer than guarded ones", file: "store/dynamostore/exclusive.go",
+		old: `if c.claim != "" {
+			moves`, new: `if true {
+			moves`, test: "TestExclusiveUpdatesReadNothing",
+	},
 	{
 		name: "commits do not take turns", file: "store/dynamostore/held.go",
 		old: `if !h.holds(keys) {`, new: `if true {`, test: "TestExclusiveCommitsTakeTurns",
@@ -215,7 +240,7 @@ var dynamostore = []mutation{
 	},
 	{
 		name: "two writes of a call claim one email", file: "store/dynamostore/exclusive.go",
-		old: `case c.claim != "" && taken[c.claim]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
+		old: `case taken[c.claim]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
 	},
 	{
 		name: "a write follows one that failed", file: "store/dynamostore/exclusive.go",
