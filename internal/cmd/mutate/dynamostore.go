@@ -213,11 +213,6 @@ var dynamostore = []mutation{
 		name: "claims are read at once for ever", file: "store/dynamostore/lookup.go",
 		old: `s.claimsAtOnce.Store(others > having)`, new: `s.claimsAtOnce.Store(others > 0 || atOnce)`, test: "TestLookupReadsFewClaims",
 	},
-	{
-		name: "the user of a reference counts as owner of its email", file: "store/dynamostore/lookup.go",
-		old: `case l.hasEmail(ref.ID, claim):`, new: `case l.got.users[s.opts.UserKey(l.tenant, ref.ID)] != nil:`,
-		test: "^TestConformance$/.*/guarded/Lookup",
-	},
 
 	// Exclusive mode.
 	{
