@@ -8,12 +8,13 @@ BENCH     ?= .
 FUZZTIME  ?= 30s
 FUZZ      ?= .
 THRESHOLD ?= 90
+FAULTS    ?= .
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN         = .cache/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench fuzz cover tools
+.PHONY: help test lint bench fuzz cover mutate tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ cover:  ## measure what the tests of bulk and httpapi cover of both; less than T
 			printf "%s: %.1f %% of statements%s\n", package, percent, bad ? ", less than " least " %" : "" } \
 		exit failed }' .cache/cover.out
 	@echo "go tool cover -html .cache/cover.out shows which are not"
+
+mutate: tools  ## plant faults and report whether the tests notice; FAULTS=dynamostore.*token
+	$(BIN)/testservers -- $(GO) run ./internal/cmd/mutate -run '$(FAULTS)'
 
 tools:
 	@$(GO) build -o $(BIN)/ ./internal/testservers ./internal/testreport

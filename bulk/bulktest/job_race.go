@@ -160,6 +160,38 @@ var jobRaceCases = []jobCase{{
 		}
 	},
 }, {
+	name: "Race/CancelOrEnd",
+	rule: "a job that is cancelled while its worker ends it is asked to stop before the end, or Cancel is ErrJobEnded and changes nothing",
+	run: func(t *jobTest) {
+		for round := range raceRounds {
+			job := t.processing(longLease)
+			worker := round % racers // another place each time, as some places come first
+			returned, outcomes := make([]bulk.Job, racers), make([]error, racers)
+			race(racers, func(i int) {
+				if i == worker {
+					returned[i], outcomes[i] = t.queue.Save(t.ctx, job.ID, job.Token, bulk.JobChange{End: bulk.JobCompleted})
+				} else {
+					returned[i], outcomes[i] = t.queue.Cancel(t.ctx, job.ID, "")
+				}
+			})
+			if outcomes[worker] != nil {
+				t.Fatalf("Save of the end: %v", outcomes[worker])
+			}
+			ended := returned[worker]
+			t.same(ended, t.get(job.ID), "a Cancel changed a job that had ended")
+			for i, err := range outcomes {
+				switch {
+				case i == worker:
+				case err == nil && returned[i].CancelRequested && ended.CancelRequested:
+				case errors.Is(err, bulk.ErrJobEnded) && returned[i].Status == bulk.JobCompleted:
+				default:
+					t.Errorf("Cancel returned %v and a %s job; the job ended with CancelRequested %t",
+						errText(err), returned[i].Status, ended.CancelRequested)
+				}
+			}
+		}
+	},
+}, {
 	name: "Race/NoClaimIsLost",
 	rule: "Token rises with every claim, and Attempts with it, whoever else changes the job",
 	run: func(t *jobTest) {

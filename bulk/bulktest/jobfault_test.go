@@ -61,6 +61,7 @@ var jobFaults = []fault{
 	{"results are set without end", "Save/ResultsOnlyWithEnd"},
 	{"save reads outside the lock", "Race/CancelIsNotLostToSave"},
 	{"end is checked outside the lock", "Race/OneEnd"},
+	{"cancel of a processing job is checked outside the lock", "Race/CancelOrEnd"},
 	{"cancel overwrites ended jobs", "Cancel/RefusesEndedJob"},
 	{"cancel of an ended job returns none", "Cancel/RefusesEndedJob"},
 	{"cancel ends processing jobs", "Cancel/AsksProcessingJob"},
@@ -470,6 +471,9 @@ func (q *naiveJobs) Cancel(ctx context.Context, id, results string) (bulk.Job, e
 			return bulk.Job{}, bulk.ErrJobEnded
 		}
 		return q.copy(*job), bulk.ErrJobEnded
+	}
+	if !ends && q.has("cancel of a processing job is checked outside the lock") {
+		q.outside()
 	}
 	now := stamp()
 	job.UpdatedAt = now

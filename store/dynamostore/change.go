@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 
@@ -26,9 +27,17 @@ type change struct {
 	// there is such an owner.
 	stale *staleOwner
 
-	way   way
-	cause error // why the last attempt failed, if that was invalid
-	now   item  // the user's item as it was last read, for wayWhole
+	way way
+	// whole makes an update replace the maps as a whole, on the condition that they
+	// are as they were just read, for what an expression cannot say: paths in a map
+	// that is not there, and too many paths.
+	whole bool
+	now   item // the user's item as it was last read; nil if it was not
+
+	// unsettled means that what is stored decides what becomes of the change: it was
+	// refused, or not valid on its way, and cause is why.
+	unsettled bool
+	cause     error
 
 	outcome *error
 }
@@ -40,19 +49,14 @@ type staleOwner struct {
 	now item // nil if there is no such user
 }
 
-// A way is how a change is made. What is refused or invalid on one way may be
-// possible on the next.
+// A way is the call by which a change is made.
 type way int
 
 const (
-	// wayStatement is a statement of a BatchExecuteStatement: the cheapest.
-	wayStatement way = iota
-	// wayUpdate is an UpdateItem of the same paths, for what a statement cannot say.
-	wayUpdate
-	// wayWhole replaces the maps as a whole, on the condition that they are as they
-	// were just read, for what an expression cannot say: paths in a map that is
-	// not there, and too many paths.
-	wayWhole
+	wayStatement   way = iota // a statement of a BatchExecuteStatement: the cheapest
+	wayUpdate                 // an UpdateItem, for what a statement cannot say
+	wayTransaction            // a part of a TransactWriteItems, which can say all
+	ways
 )
 
 func (s *Store) newChange(tenant string, w *bulk.Write) *change {
@@ -84,9 +88,6 @@ func (s *Store) newChange(tenant string, w *bulk.Write) *change {
 
 func (c *change) isCreate() bool { return c.base == nil }
 
-// isTransaction reports whether the change concerns several items.
-func (c *change) isTransaction() bool { return c.claim != "" }
-
 // actions is how many actions the change has in a transaction.
 func (c *change) actions() int { return len(c.items()) }
 
@@ -96,11 +97,25 @@ func (c *change) weight() int {
 	switch {
 	case c.isCreate():
 		return keysAndMark + c.user.Size()
-	case c.way == wayWhole:
+	case c.whole:
 		return maxCallBytes // the maps as they were and as they will be
 	default:
 		changed := bulk.User{CustomFields: c.patch.CustomFields, Metadata: c.patch.Metadata}
 		return keysAndMark + changed.Size()
+	}
+}
+
+// end takes the error of the change's part of a call: the change is done, or
+// unsettled, or failed.
+func (c *change) end(ctx context.Context, err error) {
+	switch f := faultOf(err); {
+	case f == none:
+	case f == refused:
+		c.unsettled = true
+	case f == invalid && !tooLarge(err):
+		c.unsettled, c.cause = true, err
+	default:
+		c.fail(callError(ctx, err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -24,45 +25,50 @@ var errUnsettled = errors.New("the items kept changing")
 // attempt whose answer was lost; the claim may be one that was left over. So what
 // is refused is looked at and decided by what is stored, and what remains possible
 // is tried again.
-func (s *Store) commitGuarded(ctx context.Context, tenant string, changes []*change) {
+func (s *Store) commitGuarded(ctx context.Context, changes []*change) {
 	for _, c := range changes {
-		c.way = s.firstWay(c)
+		s.choose(c)
 	}
 	open := changes
 	for range commitRounds {
-		var refused, ready []*change
-		for _, c := range open {
-			if c.way == wayWhole && c.now == nil {
-				refused = append(refused, c) // needs to be read first
-			} else {
-				ready = append(ready, c)
-			}
-		}
-		refused = append(refused, s.send(ctx, ready)...)
-		if len(refused) == 0 {
+		s.send(ctx, open)
+		open = slices.DeleteFunc(open, func(c *change) bool { return !c.unsettled })
+		if len(open) == 0 {
 			return
 		}
-		if open = s.settle(ctx, tenant, refused); len(open) == 0 {
+		if open = s.settle(ctx, open); len(open) == 0 {
 			return
 		}
 	}
 	failAll(open, errUnsettled)
 }
 
-// firstWay returns the cheapest way that can say the change.
-func (s *Store) firstWay(c *change) way {
-	if c.isCreate() {
-		return wayStatement
+// choose sets the cheapest way that can say the change.
+func (s *Store) choose(c *change) {
+	switch {
+	case c.claim != "":
+		c.way = wayTransaction
+	case c.isCreate() || s.fitsStatement(c):
+		c.way = wayStatement
+	default:
+		c.way = wayUpdate
 	}
-	if s.plain && !c.isTransaction() && plainNames(c.patch.CustomFields) && plainNames(c.patch.Metadata) {
-		if statement, _ := s.updateStatement(c); len(statement) <= maxStatement {
-			return wayStatement
-		}
+	c.whole = c.way != wayStatement && !s.fitsPaths(c)
+}
+
+// fitsStatement reports whether a statement can say the update.
+func (s *Store) fitsStatement(c *change) bool {
+	if !s.plain || !plainNames(c.patch.CustomFields) || !plainNames(c.patch.Metadata) {
+		return false
 	}
-	if u := s.pathUpdate(c); len(u.update) <= maxExpression {
-		return wayUpdate
-	}
-	return wayWhole
+	statement, _ := s.updateStatement(c)
+	return len(statement) <= maxStatement
+}
+
+// fitsPaths reports whether an expression can name all paths of the change. A create
+// has none.
+func (s *Store) fitsPaths(c *change) bool {
+	return c.isCreate() || len(s.pathUpdate(c).update) <= maxExpression
 }
 
 func plainNames(fields bulk.Fields) bool {
@@ -81,75 +87,43 @@ func plainName(name string) bool {
 	return !strings.ContainsAny(name, ".[]") && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
-// send makes changes and returns those that were refused or not valid on their way.
-// The outcomes of the others are set.
-func (s *Store) send(ctx context.Context, changes []*change) []*change {
-	var statements, transactions, updates []*change
+// send makes changes. Each has an outcome then, or is done, or unsettled.
+func (s *Store) send(ctx context.Context, changes []*change) {
+	var byWay [ways][]*change
 	for _, c := range changes {
-		switch {
-		case c.isTransaction() || c.isCreate() && c.way > wayStatement:
-			transactions = append(transactions, c)
-		case c.way == wayStatement:
-			statements = append(statements, c)
-		default:
-			updates = append(updates, c)
+		// What replaces a map has to know it.
+		if c.unsettled = c.whole && c.now == nil; !c.unsettled {
+			byWay[c.way] = append(byWay[c.way], c)
 		}
 	}
-	var (
-		wg      sync.WaitGroup
-		mu      sync.Mutex
-		refused []*change
-	)
-	run := func(send func(context.Context, []*change) []*change, part []*change) {
-		if len(part) == 0 {
-			return
+	var calls sync.WaitGroup
+	for _, call := range pack(byWay[wayStatement], maxStatements, func(*change) int { return 1 }) {
+		calls.Go(func() { s.sendStatements(ctx, call) })
+	}
+	for _, c := range byWay[wayUpdate] {
+		calls.Go(func() { s.sendUpdate(ctx, c) })
+	}
+	calls.Go(func() {
+		// One after the other, as they may concern the same claims.
+		for _, call := range pack(byWay[wayTransaction], maxActions, (*change).actions) {
+			s.sendTransaction(ctx, call)
 		}
-		wg.Go(func() {
-			left := send(ctx, part)
-			mu.Lock()
-			defer mu.Unlock()
-			refused = append(refused, left...)
-		})
-	}
-	for _, call := range pack(statements, maxStatements, func(*change) int { return 1 }) {
-		run(s.sendStatements, call)
-	}
-	for i := range updates {
-		run(s.sendUpdate, updates[i:i+1])
-	}
-	// One after the other, as they may concern the same claims.
-	run(s.sendTransactions, transactions)
-	wg.Wait()
-	return refused
+	})
+	calls.Wait()
 }
 
-// settle looks at the items of changes that were refused. It sets the outcome of
-// those that are decided, and returns the others, ready to be sent again.
-func (s *Store) settle(ctx context.Context, tenant string, changes []*change) []*change {
-	want := newWanted()
-	for _, c := range changes {
-		want.users[c.key] = true
-		if c.claim != "" {
-			want.claims[c.claim] = true
-		}
-		if c.release != "" {
-			want.claims[c.release] = true
-		}
-	}
-	got := newSeen()
-	err := s.read(ctx, want, got)
-	if err == nil {
-		err = s.readOwners(ctx, tenant, changes, got)
-	}
+// settle looks at the items of unsettled changes. It sets the outcome of those that
+// are decided, and returns the others, ready to be sent again.
+func (s *Store) settle(ctx context.Context, changes []*change) (open []*change) {
+	got, err := s.readFor(ctx, changes, false)
 	if err != nil {
 		failAll(changes, err)
 		return nil
 	}
-	var open []*change
 	for _, c := range changes {
-		done, err := s.judge(c, tenant, got)
+		done, err := s.judge(c, got)
 		if err == nil && !done {
-			err = s.advance(c, got.users[c.key])
+			err = s.advance(c)
 		}
 		switch {
 		case err != nil:
@@ -161,91 +135,99 @@ func (s *Store) settle(ctx context.Context, tenant string, changes []*change) []
 	return open
 }
 
-// readOwners reads the users that have the claims of changes and were not read yet.
-func (s *Store) readOwners(ctx context.Context, tenant string, changes []*change, got *seen) error {
-	owners := newWanted()
+// readFor reads the items that changes concern, and the users who have their claims;
+// with all attributes if whole.
+func (s *Store) readFor(ctx context.Context, changes []*change, whole bool) (*seen, error) {
+	want, got := newWanted(), newSeen()
+	want.whole = whole
 	for _, c := range changes {
-		if owner, claimed := got.owners[c.claim]; claimed && owner != c.user.ID {
-			if key := s.opts.UserKey(tenant, owner); key.valid(s.attrs.SortKey != "") {
+		want.users[c.key] = true
+		for _, claim := range []string{c.claim, c.release} {
+			if claim != "" {
+				want.claims[claim] = true
+			}
+		}
+	}
+	if err := s.read(ctx, want, got); err != nil {
+		return nil, err
+	}
+	owners := newWanted()
+	owners.whole = whole
+	for _, c := range changes {
+		if owner := c.otherOwner(c.claim, got); owner != "" {
+			if key := s.opts.UserKey(c.tenant, owner); key.valid(s.attrs.SortKey != "") {
 				owners.users[key] = true
 			}
 		}
 	}
-	if len(owners.users) == 0 {
-		return nil
-	}
-	return s.read(ctx, owners, got)
+	return got, s.read(ctx, owners, got)
 }
 
 // judge decides a change by what was read. It reports that the change is done, or
 // why it cannot be, or neither, if it may be tried again.
-func (s *Store) judge(c *change, tenant string, got *seen) (done bool, err error) {
-	now, exists := got.users[c.key]
+func (s *Store) judge(c *change, got *seen) (done bool, err error) {
+	var exists bool
+	c.now, exists = got.users[c.key]
 	switch {
-	case exists && s.version(now) == c.version:
+	case exists && s.version(c.now) == c.version:
 		return true, nil
 	case c.isCreate() && exists:
 		return false, bulk.ErrConflict
-	case !c.isCreate() && (!exists || s.version(now) != c.base.Version):
+	case !c.isCreate() && (!exists || s.version(c.now) != c.base.Version):
 		return false, bulk.ErrConflict
-	case !c.isCreate() && c.isTransaction() && textOf(now[s.attrs.Email]) != c.base.Email:
+	case c.patch.Email != "" && textOf(c.now[s.attrs.Email]) != c.base.Email:
 		return false, bulk.ErrConflict // the email was changed without a version
 	}
-	if c.claim != "" {
-		c.stale = nil
-		if owner, claimed := got.owners[c.claim]; claimed && owner != c.user.ID {
-			key := s.opts.UserKey(tenant, owner)
-			it := got.users[key]
-			if s.hasEmail(it, tenant, c.claim) {
-				return false, bulk.ErrEmailTaken
-			}
-			c.stale = &staleOwner{id: owner, key: key, now: it}
+	c.stale = nil
+	if owner := c.otherOwner(c.claim, got); owner != "" {
+		key := s.opts.UserKey(c.tenant, owner)
+		it := got.users[key]
+		if s.hasEmail(it, c.tenant, c.claim) {
+			return false, bulk.ErrEmailTaken
 		}
+		c.stale = &staleOwner{id: owner, key: key, now: it}
 	}
-	if c.release != "" {
-		if owner, claimed := got.owners[c.release]; claimed && owner != c.user.ID {
-			c.release = "" // not this user's to give up
-		}
+	if c.otherOwner(c.release, got) != "" {
+		c.release = "" // not this user's to give up
 	}
 	return false, nil
 }
 
+// otherOwner returns the user whom a claim names, "" if there is no claim or it names
+// the user of the change.
+func (c *change) otherOwner(claim string, got *seen) string {
+	if owner := got.owners[claim]; owner != c.user.ID {
+		return owner
+	}
+	return ""
+}
+
 // advance takes the change to the next way, if the last one is of no use, or returns
 // why there is none.
-func (s *Store) advance(c *change, now item) error {
+func (s *Store) advance(c *change) error {
 	cause := c.cause
 	c.cause = nil
 	switch {
-	case cause != nil && (c.way == wayWhole || c.isCreate() && c.way > wayStatement):
-		return bulk.Permanent(cause)
-	case c.isCreate():
-		if cause != nil && c.isTransaction() {
-			return bulk.Permanent(cause)
-		}
-		c.way = wayUpdate // a transaction, for creates
+	case c.way == wayStatement && c.isCreate():
+		c.way = wayTransaction
 	case c.way == wayStatement:
-		c.way = wayUpdate
-		if len(s.pathUpdate(c).update) > maxExpression {
-			c.way = wayWhole
-		}
+		c.way, c.whole = wayUpdate, !s.fitsPaths(c)
+	case cause != nil && (c.whole || c.isCreate()):
+		return bulk.Permanent(cause)
 	case cause != nil:
-		c.way = wayWhole
+		c.whole = true
 	}
-	if c.way != wayWhole {
-		return nil
+	if c.whole {
+		return s.checkMaps(c)
 	}
-	c.now = now
-	return s.checkMaps(c, now)
+	return nil
 }
 
 // checkMaps returns an error if the change is about fields and the item has
 // something else in their place.
-func (s *Store) checkMaps(c *change, now item) error {
-	if c.isCreate() {
-		return nil
-	}
+func (s *Store) checkMaps(c *change) error {
 	for _, m := range s.maps(c) {
-		if value, ok := now[m.name]; ok && !m.patch.IsZero() && !isMap(value) {
+		if value, ok := c.now[m.name]; ok && !m.patch.IsZero() && !isMap(value) {
 			return bulk.Permanent(fmt.Errorf("attribute %q is not a map", m.name))
 		}
 	}

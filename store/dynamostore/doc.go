@@ -39,8 +39,11 @@
 // A create with an email is a transaction of two items, so four write units for the
 // smallest ones. Other writes are one write unit for each kilobyte of the item,
 // whatever part of it changes; a change of email is a transaction of three items. A
-// Commit takes its writes to DynamoDB in batches of [bulk.MaxBatch], a Lookup is one
-// strongly consistent BatchGetItem, or two if it finds users by their emails. The
+// Commit takes its writes to DynamoDB in batches of [bulk.MaxBatch]. A Lookup reads
+// each user that is named by id, strongly consistent, and the claim of each email,
+// unless the user named beside it has that email; it is one BatchGetItem, and a
+// second one for users that are found by their emails alone, and now and then to learn
+// whether claims are needed. The
 // first update of an item that another program made may take a call of its own, and
 // so do updates of fields with dots, brackets or control characters in their names,
 // and of more fields than a statement can name.
@@ -49,8 +52,8 @@
 //
 // On the users table: dynamodb:BatchGetItem, ConditionCheckItem, PartiQLInsert,
 // PartiQLUpdate, PutItem and UpdateItem. On the claims table: dynamodb:BatchGetItem,
-// DeleteItem and PutItem. In [Exclusive] mode only BatchGetItem and BatchWriteItem, on
-// both. [CreateTables] needs CreateTable and DescribeTable.
+// DeleteItem and PutItem. [Exclusive] mode also needs BatchWriteItem on both.
+// [CreateTables] needs CreateTable and DescribeTable.
 //
 // # Throttling
 //

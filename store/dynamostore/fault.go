@@ -13,7 +13,8 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// A fault is what an error of DynamoDB means for what was asked.
+// A fault is what an error of DynamoDB means for what was asked, from what may do no
+// harm to what cannot be helped.
 type fault int
 
 const (
@@ -73,6 +74,7 @@ func faultOfCode(code string) fault {
 		"ProvisionedThroughputExceeded", "ProvisionedThroughputExceededException":
 		return throttled
 	case "TransactionConflict", "TransactionConflictException", "TransactionInProgressException",
+		"TransactionCanceledException", // for reasons that it does not say
 		"ReplicatedWriteConflictException":
 		return conflict
 	case "ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem", "DuplicateItemException":

@@ -48,8 +48,7 @@ func TestFaults(t *testing.T) {
 				honest := newStore(t, server, opts)
 				for name, rules := range all {
 					for clientName, newClient := range clients {
-						if name == "unprocessed items" && mode == dynamostore.Guarded ||
-							(name == "statement throttle" || name == "transaction conflict") && mode == dynamostore.Exclusive {
+						if name == "unprocessed items" && mode == dynamostore.Guarded {
 							continue // no such call
 						}
 						t.Run(name+"/"+clientName, func(t *testing.T) {

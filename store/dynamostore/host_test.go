@@ -25,6 +25,7 @@ type item = map[string]types.AttributeValue
 // A host is the host program: it uses the same tables with plain calls.
 type host struct {
 	*testing.T
+	server awstest.Server
 	client *dynamodb.Client
 	opts   dynamostore.Options
 	store  *dynamostore.Store
@@ -37,7 +38,7 @@ func eachHost(t *testing.T, modes map[string]dynamostore.Mode, test func(h *host
 			t.Run(name, func(t *testing.T) {
 				opts := newTables(t, server)
 				opts.Mode = mode
-				test(&host{t, server.DynamoDB(awstest.Transport(t)), opts, newStore(t, server, opts)})
+				test(&host{t, server, server.DynamoDB(awstest.Transport(t)), opts, newStore(t, server, opts)})
 			})
 		}
 	})
@@ -300,7 +301,7 @@ func TestEmailsHaveOneOwner(t *testing.T) {
 
 var ignoreSDK = cmpopts.IgnoreUnexported(
 	types.AttributeValueMemberS{}, types.AttributeValueMemberN{}, types.AttributeValueMemberB{}, types.AttributeValueMemberM{},
-	types.AttributeValueMemberL{}, types.AttributeValueMemberSS{}, types.AttributeValueMemberNS{}, types.AttributeValueMemberNULL{},
+	types.AttributeValueMemberL{}, types.AttributeValueMemberSS{}, types.AttributeValueMemberNS{}, types.AttributeValueMemberNULL{}, types.AttributeValueMemberBOOL{},
 )
 
 func foreignFields() item {
@@ -504,7 +505,7 @@ func TestExistingTable(t *testing.T) {
 				if err := dynamostore.CreateTables(t.Context(), client, other); err == nil {
 					t.Error("a table with another key was taken for the one that is asked for")
 				}
-				h := &host{t, client, opts, newStore(t, server, opts)}
+				h := &host{t, server, client, opts, newStore(t, server, opts)}
 				user := h.create(bulk.User{ID: "u", Email: "u@example.com", CustomFields: fields(`{"a":1}`)})
 				h.create(bulk.User{ID: "without", Metadata: fields(`{"a":1}`)})
 				for _, patch := range []bulk.Patch{

@@ -104,7 +104,7 @@ func TestLimiterFindsTheRate(t *testing.T) {
 // load writes to the table as the batches of a store do, and returns how long it
 // took and how many batches gave up.
 func (t *table) load(ctx context.Context, writes, batch, parallel int) (took time.Duration, failed int) {
-	l := newLimiter(DefaultMaxConcurrency)
+	r := &repeater{newLimiter(DefaultMaxConcurrency), DefaultMaxAttempts}
 	began := time.Now()
 	work := make(chan int, writes/batch)
 	for range writes / batch {
@@ -116,19 +116,14 @@ func (t *table) load(ctx context.Context, writes, batch, parallel int) (took tim
 	for range parallel {
 		wg.Go(func() {
 			for n := range work {
-				tries := &tries{most: DefaultMaxAttempts}
-				for n > 0 {
-					asked := n
-					l.do(ctx, asked, func() (int, error) {
-						n = t.write(asked)
-						return n, nil
-					})
-					if n > 0 && tries.wait(ctx, errNotProcessed) != nil {
-						mu.Lock()
-						failed++
-						mu.Unlock()
-						break
-					}
+				err := r.repeat(ctx, n, func() (answer, error) {
+					n = t.write(n)
+					return notProcessed(n), nil
+				})
+				if err != nil {
+					mu.Lock()
+					failed++
+					mu.Unlock()
 				}
 			}
 		})
@@ -200,43 +195,6 @@ func TestLimiterCancelled(t *testing.T) {
 		called := false
 		if err := l.do(t.Context(), 1, func() (int, error) { called = true; return 0, nil }); err != nil || !called {
 			t.Errorf("after that the slot is lost: %v", err)
-		}
-	})
-}
-
-func TestTriesAreBoundedAndJittered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cause := errors.New("cause")
-		waits := make(map[time.Duration]bool)
-		for range 20 {
-			tries := &tries{most: 8}
-			began := time.Now()
-			n := 1
-			for ; ; n++ {
-				before := time.Now()
-				err := tries.wait(t.Context(), cause)
-				if err != nil {
-					if !errors.Is(err, cause) {
-						t.Errorf("%v does not wrap its cause", err)
-					}
-					break
-				}
-				if wait := time.Since(before); wait > longestPause+1 {
-					t.Errorf("waited %v", wait)
-				}
-			}
-			if n != 8 {
-				t.Errorf("%d attempts, want 8", n)
-			}
-			waits[time.Since(began)] = true
-		}
-		if len(waits) < 15 {
-			t.Error("many waits are the same")
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := (&tries{most: 8}).wait(ctx, cause); !errors.Is(err, context.Canceled) {
-			t.Errorf("a cancelled wait returned %v", err)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/bulkops/bulkops/bulk"
 )
@@ -46,28 +47,18 @@ type lookup struct {
 type sighting struct{ owner, version string }
 
 func (l *lookup) run(ctx context.Context, refs []bulk.Ref) error {
-	s := l.store
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	want := newWanted()
-	for _, ref := range refs {
-		if key := s.opts.UserKey(l.tenant, ref.ID); ref.ID != "" && key.valid(s.attrs.SortKey != "") {
-			want.users[key] = true
-		}
-		if claim := ClaimKey(l.tenant, ref.Email); ref.Email != "" && validKey(claim, maxPartitionKey) {
-			want.claims[claim] = true
-		}
-	}
-	if err := s.read(ctx, want, l.got); err != nil {
+	open, err := l.readFirst(ctx, refs)
+	if err != nil {
 		return err
 	}
-	// Users that were read in the same call as the claims serve if they have the
-	// email; if not, they may have been read before the claim.
-	open := want.claims
+	// Users that were read already serve if they have the email; if not, they may
+	// have been read before the claim.
 	for claim := range open {
 		owner := l.got.owners[claim]
-		if s.hasEmail(l.got.users[s.opts.UserKey(l.tenant, owner)], l.tenant, claim) {
+		if l.hasEmail(owner, claim) {
 			l.owners[claim] = owner
 			delete(open, claim)
 		}
@@ -80,11 +71,71 @@ func (l *lookup) run(ctx context.Context, refs []bulk.Ref) error {
 		if len(open) == 0 {
 			return nil
 		}
-		if err := s.read(ctx, &wanted{claims: open}, l.got); err != nil {
+		if err := l.store.read(ctx, &wanted{claims: open}, l.got); err != nil {
 			return err
 		}
 	}
 	return errMoving
+}
+
+// readFirst reads the users that are named by id, and claims, and returns the claims
+// of the emails of which it is open who has them.
+//
+// Where the user of a reference has its email, no claim is needed to know that it is
+// the user's: an item gets an email in the same step as the user gets the claim, or
+// after it, and nobody else gets the claim as long as the item has the email. So users
+// are read before the claims of their references. That costs a call more where they
+// do not have the emails, as in an import of new users; after such a Lookup the next
+// one reads all at once.
+func (l *lookup) readFirst(ctx context.Context, refs []bulk.Ref) (open map[string]bool, err error) {
+	s := l.store
+	atOnce := s.claimsAtOnce.Load()
+	first, second := newWanted(), newWanted()
+	for _, ref := range refs {
+		key := s.opts.UserKey(l.tenant, ref.ID)
+		byID := ref.ID != "" && key.valid(s.attrs.SortKey != "")
+		if byID {
+			first.users[key] = true
+		}
+		claim := ClaimKey(l.tenant, ref.Email)
+		switch byEmail := ref.Email != "" && validKey(claim, maxPartitionKey); {
+		case byEmail && byID && !atOnce:
+			second.claims[claim] = true
+		case byEmail:
+			first.claims[claim] = true
+		}
+	}
+	if err := s.read(ctx, first, l.got); err != nil {
+		return nil, err
+	}
+	having, others := 0, 0
+	for _, ref := range refs {
+		claim := ClaimKey(l.tenant, ref.Email)
+		switch {
+		case ref.ID == "" || ref.Email == "":
+		case l.hasEmail(ref.ID, claim):
+			l.owners[claim] = ref.ID
+			having++
+		default:
+			others++
+		}
+	}
+	if having+others > 0 {
+		s.claimsAtOnce.Store(others > having)
+	}
+	known := func(claim string, _ bool) bool { return l.owners[claim] != "" }
+	maps.DeleteFunc(second.claims, known)
+	if err := s.read(ctx, second, l.got); err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(first.claims, known)
+	maps.Copy(second.claims, first.claims)
+	return second.claims, nil
+}
+
+// hasEmail reports whether a user, as last read, has the email of a claim.
+func (l *lookup) hasEmail(id, claim string) bool {
+	return l.store.hasEmail(l.got.users[l.store.opts.UserKey(l.tenant, id)], l.tenant, claim)
 }
 
 // follow reads the users that the claims name and removes from open the emails of
@@ -134,7 +185,7 @@ func (l *lookup) follow(ctx context.Context, open map[string]bool) error {
 // others, and do not have them any more.
 func (l *lookup) reopen(open map[string]bool) {
 	for claim, owner := range l.owners {
-		if !l.store.hasEmail(l.got.users[l.store.opts.UserKey(l.tenant, owner)], l.tenant, claim) {
+		if !l.hasEmail(owner, claim) {
 			delete(l.owners, claim)
 			open[claim] = true
 		}

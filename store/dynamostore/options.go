@@ -54,9 +54,10 @@ const (
 
 	// Exclusive is for a first migration into tables that nobody else writes
 	// meanwhile: no other program, no other Store and no other process. Then it
-	// keeps the promises too, and a create with an email takes half of the write
-	// units: items are read, compared and written as a whole by BatchWriteItem,
-	// without conditions.
+	// keeps the promises too, and a create with an email, or a change of one, takes
+	// half of the write units: items are read, compared and written as a whole by
+	// BatchWriteItem, without conditions. Other writes are made as by Guarded, which
+	// costs no more.
 	//
 	// What another writer does to the same user at the same time may be lost:
 	// attributes that are not the store's, fields, whole updates; and two users

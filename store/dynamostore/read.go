@@ -2,7 +2,6 @@ package dynamostore
 
 import (
 	"context"
-	"errors"
 	"maps"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,10 +27,6 @@ type seen struct {
 
 func newSeen() *seen { return &seen{users: make(map[Key]item), owners: make(map[string]string)} }
 
-// errNotProcessed is the throttle that BatchGetItem and BatchWriteItem report by
-// doing only a part.
-var errNotProcessed = errors.New("DynamoDB left a part of the call undone")
-
 // read reads users and claims, strongly consistent, and lays them over got: what
 // was wanted and does not exist is removed from there.
 func (s *Store) read(ctx context.Context, want *wanted, got *seen) error {
@@ -39,39 +34,22 @@ func (s *Store) read(ctx context.Context, want *wanted, got *seen) error {
 	maps.DeleteFunc(got.owners, func(claim string, _ string) bool { return want.claims[claim] })
 
 	remaining := s.getRequest(want)
-	tries := s.newTries()
-	for len(remaining) > 0 {
-		asked := countKeys(remaining)
-		var out *dynamodb.BatchGetItemOutput
-		err := s.reads.do(ctx, asked, func() (refusedParts int, err error) {
-			out, err = s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: remaining})
-			switch {
-			case faultOf(err) == throttled:
-				return asked, err
-			case err != nil:
-				return 0, err
-			default:
-				return countKeys(out.UnprocessedKeys), nil
-			}
-		})
-		switch f := faultOf(err); {
-		case f == none:
-			for _, it := range out.Responses[s.opts.UsersTable] {
-				got.users[s.attrs.keyOf(it)] = it
-			}
-			for _, it := range out.Responses[s.opts.ClaimsTable] {
-				got.owners[textOf(it[s.attrs.ClaimKey])] = textOf(it[s.attrs.ClaimUserID])
-			}
-			remaining = out.UnprocessedKeys
-			err = errNotProcessed
-		case !f.again():
-			return callError(ctx, err)
+	err := s.reads.repeat(ctx, countKeys(remaining), func() (answer, error) {
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: remaining})
+		if err != nil {
+			return answer{}, err
 		}
-		if len(remaining) > 0 {
-			if err := tries.wait(ctx, err); err != nil {
-				return err
-			}
+		for _, it := range out.Responses[s.opts.UsersTable] {
+			got.users[s.attrs.keyOf(it)] = it
 		}
+		for _, it := range out.Responses[s.opts.ClaimsTable] {
+			got.owners[textOf(it[s.attrs.ClaimKey])] = textOf(it[s.attrs.ClaimUserID])
+		}
+		remaining = out.UnprocessedKeys
+		return notProcessed(countKeys(remaining)), nil
+	})
+	if err != nil {
+		return callError(ctx, err)
 	}
 	return nil
 }

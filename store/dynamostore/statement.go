@@ -85,84 +85,57 @@ func (s *Store) updateStatement(c *change) (string, []types.AttributeValue) {
 	} else {
 		assign(" AND ", identifier(a.Version), text(c.base.Version))
 	}
+	if c.patch.Email != "" {
+		// There is an old email: to claim a first one takes a transaction.
+		assign(" AND ", identifier(a.Email), text(c.base.Email))
+	}
 	return b.String(), parameters
 }
 
 // sendStatements makes changes by one BatchExecuteStatement, and more for what is
-// throttled. It returns those that are refused or not valid. An answer of HTTP 200
-// says nothing: every statement has an error of its own.
-func (s *Store) sendStatements(ctx context.Context, changes []*change) (rejected []*change) {
-	tries := s.newTries()
-	for {
-		input := &dynamodb.BatchExecuteStatementInput{}
-		for _, c := range changes {
-			statement, parameters := s.statementOf(c)
-			input.Statements = append(input.Statements, types.BatchStatementRequest{
-				Statement: aws.String(statement), Parameters: parameters,
-			})
+// throttled. An answer of HTTP 200 says nothing: every statement has an error of its
+// own.
+func (s *Store) sendStatements(ctx context.Context, changes []*change) {
+	err := s.writes.repeat(ctx, len(changes), func() (answer, error) {
+		out, err := s.client.BatchExecuteStatement(ctx, s.statements(changes))
+		switch {
+		case err != nil:
+			return answer{}, err
+		case len(out.Responses) != len(changes):
+			return answer{}, fmt.Errorf("%d answers to %d statements", len(out.Responses), len(changes))
 		}
-		var out *dynamodb.BatchExecuteStatementOutput
-		err := s.writes.do(ctx, len(changes), func() (throttles int, err error) {
-			out, err = s.client.BatchExecuteStatement(ctx, input)
-			if err != nil {
-				return throttledParts(err, len(changes)), err
+		var a answer
+		var left []*change
+		for i, c := range changes {
+			var err error
+			if failed := out.Responses[i].Error; failed != nil {
+				err = partError(failed.Code, failed.Message)
 			}
-			if len(out.Responses) != len(changes) {
-				return 0, fmt.Errorf("%d answers to %d statements", len(out.Responses), len(changes))
+			f := faultOf(err)
+			if f == throttled {
+				a.throttled++
 			}
-			for _, response := range out.Responses {
-				if response.Error != nil && faultOfCode(string(response.Error.Code)) == throttled {
-					throttles++
-				}
+			if f.again() || f == passing {
+				left, a.cause = append(left, c), err
+			} else {
+				c.end(ctx, err)
 			}
-			return throttles, nil
-		})
-		var again []*change
-		switch f := faultOf(err); {
-		case f == none:
-			again, rejected, err = sortResponses(ctx, changes, out.Responses, rejected)
-		case f == invalid:
-			for _, c := range changes {
-				c.cause = err
-			}
-			return append(rejected, changes...)
-		case f.again():
-			again = changes
-		default:
-			failAll(changes, callError(ctx, err))
-			return rejected
 		}
-		if len(again) == 0 {
-			return rejected
-		}
-		if err := tries.wait(ctx, err); err != nil {
-			failAll(again, err)
-			return rejected
-		}
-		changes = again
+		changes, a.left = left, len(left)
+		return a, nil
+	})
+	for _, c := range changes { // that are left
+		c.end(ctx, err)
 	}
 }
 
-// sortResponses sets the outcomes of failed changes and returns those that are to be
-// sent again, those that are rejected, appended to rejected, and why the last of
-// again has to be.
-func sortResponses(ctx context.Context, changes []*change, responses []types.BatchStatementResponse, rejected []*change) (again, allRejected []*change, err error) {
-	for i, c := range changes {
-		if responses[i].Error == nil {
-			continue
-		}
-		cause := partError(responses[i].Error.Code, responses[i].Error.Message)
-		switch f := faultOf(cause); {
-		case f == refused:
-			rejected = append(rejected, c)
-		case f == invalid && !tooLarge(cause):
-			c.cause = cause
-			rejected = append(rejected, c)
-		case f.again() || f == passing:
-			again, err = append(again, c), cause
-		default:
-			c.fail(callError(ctx, cause))
-		}
+func (s *Store) statements(changes []*change) *dynamodb.BatchExecuteStatementInput {
+	input := &dynamodb.BatchExecuteStatementInput{}
+	for _, c := range changes {
+		statement, parameters := s.statementOf(c)
+		input.Statements = append(input.Statements, types.BatchStatementRequest{
+			Statement: aws.String(statement), Parameters: parameters,
+		})
 	}
-	return again, rejected, err
+	return input
 }

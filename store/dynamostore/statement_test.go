@@ -67,7 +67,7 @@ func TestExpressionsHaveNoNames(t *testing.T) {
 	if want := "SET #0=:0,#1=:1,#2=:2,#3.#4=:3 REMOVE #3.#5"; u.update != want {
 		t.Errorf("update is %q, want %q", u.update, want)
 	}
-	if want := "#0=:4"; u.condition != want {
+	if want := "#0=:4 AND (#2=:5 OR NOT attribute_type(#2,:6))"; u.condition != want {
 		t.Errorf("condition is %q, want %q", u.condition, want)
 	}
 	want := map[string]string{"#0": "bulkVersion", "#1": "bulkMark", "#2": "email", "#3": "customFields", "#4": "a.b", "#5": "x[0]"}
@@ -76,7 +76,7 @@ func TestExpressionsHaveNoNames(t *testing.T) {
 	}
 }
 
-func TestFirstWay(t *testing.T) {
+func TestWays(t *testing.T) {
 	s := newTestStore(t, Options{})
 	object := func(n int, name string) bulk.Fields {
 		members := make(map[string]any)
@@ -92,14 +92,15 @@ func TestFirstWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields bulk.Fields
 		want   way
+		whole  bool
 	}{
-		"a few":                      {object(3, "name"), wayStatement},
-		"quotes":                     {object(3, `a"b'; DELETE`), wayStatement},
-		"a dot":                      {object(3, "a.b"), wayUpdate},
-		"an index":                   {object(3, "a[0]"), wayUpdate},
-		"a control character":        {object(3, "a\x00"), wayUpdate},
-		"too long for a statement":   {object(200, "name"), wayUpdate},
-		"too many for an expression": {object(1000, "name"), wayWhole},
+		"a few":                      {object(3, "name"), wayStatement, false},
+		"quotes":                     {object(3, `a"b'; DELETE`), wayStatement, false},
+		"a dot":                      {object(3, "a.b"), wayUpdate, false},
+		"an index":                   {object(3, "a[0]"), wayUpdate, false},
+		"a control character":        {object(3, "a\x00"), wayUpdate, false},
+		"too long for a statement":   {object(200, "name"), wayUpdate, false},
+		"too many for an expression": {object(1000, "name"), wayUpdate, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			change := s.newChange("t", &bulk.Write{
@@ -107,14 +108,15 @@ func TestFirstWay(t *testing.T) {
 				Base:  &bulk.Stored{User: bulk.User{ID: "u"}, Version: "old"},
 				Patch: bulk.Patch{CustomFields: c.fields},
 			})
-			got := s.firstWay(change)
-			if got != c.want {
-				t.Errorf("goes way %d, want %d", got, c.want)
+			s.choose(change)
+			got := change.way
+			if got != c.want || change.whole != c.whole {
+				t.Errorf("goes way %d, whole %t, want %d, %t", got, change.whole, c.want, c.whole)
 			}
 			if statement, _ := s.updateStatement(change); got == wayStatement && len(statement) > maxStatement {
 				t.Errorf("a statement of %d bytes", len(statement))
 			}
-			if u := s.pathUpdate(change); got == wayUpdate && len(u.update) > maxExpression {
+			if u := s.pathUpdate(change); got == wayUpdate && !change.whole && len(u.update) > maxExpression {
 				t.Errorf("an expression of %d bytes", len(u.update))
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/bulkops/bulkops/bulk"
 )
@@ -15,7 +16,10 @@ type Store struct {
 	attrs  Attributes // those of opts
 	plain  bool       // statements can have their names
 
-	reads, writes *limiter
+	reads, writes *repeater
+	// claimsAtOnce is set while users that are looked up do not have the emails that
+	// they are looked up with.
+	claimsAtOnce atomic.Bool
 	// held are the users and claims that a Commit of this store works on, in
 	// Exclusive mode.
 	held *heldKeys
@@ -41,8 +45,8 @@ func New(client Client, opts Options) (*Store, error) {
 		plain: !slices.ContainsFunc(
 			[]string{a.Key, a.SortKey, a.Email, a.CustomFields, a.Metadata, a.Version, a.Mark},
 			func(name string) bool { return !plainName(name) }),
-		reads:  newLimiter(opts.MaxConcurrency),
-		writes: newLimiter(opts.MaxConcurrency),
+		reads:  &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
+		writes: &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
 		held:   newHeldKeys(),
 	}, nil
 }
@@ -67,15 +71,13 @@ func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) 
 		changes = append(changes, c)
 	}
 	if err := ctx.Err(); err != nil {
-		for _, c := range changes {
-			c.fail(err)
-		}
+		failAll(changes, err)
 		return outcomes
 	}
 	if s.opts.Mode == Exclusive {
-		s.commitExclusive(ctx, tenant, changes)
+		s.commitExclusive(ctx, changes)
 	} else {
-		s.commitGuarded(ctx, tenant, changes)
+		s.commitGuarded(ctx, changes)
 	}
 	return outcomes
 }

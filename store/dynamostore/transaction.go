@@ -4,154 +4,108 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// A transaction is changes that go together in one TransactWriteItems. They are
-// independent of each other: those at fault leave, and the others go again.
-type transaction struct {
-	changes []*change
-	tries   *tries
-	// token makes the call idempotent for ten minutes, so it is kept for as long
-	// as the call is the same and may have been done.
-	token string
-	pause error // why to wait before the next attempt, nil if there is no reason to
-}
-
-func (s *Store) newTransaction(changes []*change) *transaction {
-	return &transaction{changes: changes, tries: s.newTries(), token: rand.Text()}
-}
-
-// sendTransactions makes changes of several items each. It returns those that are
-// refused or not valid.
-func (s *Store) sendTransactions(ctx context.Context, changes []*change) (rejected []*change) {
-	var open []*transaction
-	for _, call := range pack(changes, maxActions, (*change).actions) {
-		open = append(open, s.newTransaction(call))
-	}
-	for len(open) > 0 {
-		t := open[0]
-		open = open[1:]
-		if t.pause != nil {
-			if err := t.tries.wait(ctx, t.pause); err != nil {
-				failAll(t.changes, err)
-				continue
-			}
-		}
-		err := s.transact(ctx, t)
+// sendTransaction makes changes of several items each by one TransactWriteItems. The
+// changes are independent of each other: when it is cancelled, those that are not at
+// fault go again in one of their own, at once, and those that met a throttle or
+// conflict after a wait.
+func (s *Store) sendTransaction(ctx context.Context, changes []*change) {
+	var innocent sync.WaitGroup
+	defer innocent.Wait()
+	token := rand.Text()
+	err := s.writes.repeat(ctx, countActions(changes), func() (answer, error) {
+		_, err := s.client.TransactWriteItems(ctx, s.transaction(changes, token))
 		var cancelled *types.TransactionCanceledException
-		switch f := faultOf(err); {
-		case f == none:
-		case errors.As(err, &cancelled):
-			next, left := s.sortReasons(ctx, t, cancelled)
-			rejected = append(rejected, left...)
-			open = append(next, open...)
-		case f == invalid:
-			// Nobody says which of them it is.
-			if len(t.changes) > 1 {
-				half := len(t.changes) / 2
-				open = append([]*transaction{s.newTransaction(t.changes[:half]), s.newTransaction(t.changes[half:])}, open...)
-				continue
-			}
-			c := t.changes[0]
-			if tooLarge(err) {
-				c.fail(callError(ctx, err))
-				continue
-			}
-			c.cause = err
-			rejected = append(rejected, c)
-		case f.again():
-			t.pause = err
-			open = slices.Insert(open, 0, t)
-		default:
-			failAll(t.changes, callError(ctx, err))
+		if !errors.As(err, &cancelled) {
+			// For ten minutes DynamoDB knows by the token that it is the same call. It
+			// may have been done.
+			return answer{}, err
 		}
+		token = rand.Text() // it was not done, so what comes is another call
+		a := answer{}
+		if slices.ContainsFunc(cancelled.CancellationReasons, isThrottle) {
+			a.throttled = countActions(changes) // none of it was done
+		}
+		free, later, cause := sortReasons(ctx, changes, cancelled)
+		if len(free) > 0 {
+			innocent.Go(func() { s.sendTransaction(ctx, free) })
+		}
+		changes, a.left, a.cause = later, countActions(later), cause
+		return a, nil
+	})
+	if half := len(changes) / 2; half > 0 && faultOf(err) == invalid {
+		// Nobody says which of them it is.
+		s.sendTransaction(ctx, changes[:half])
+		s.sendTransaction(ctx, changes[half:])
+		return
 	}
-	return rejected
+	for _, c := range changes { // that are left
+		c.end(ctx, err)
+	}
 }
 
-func (s *Store) transact(ctx context.Context, t *transaction) error {
-	input := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(t.token)}
-	for _, c := range t.changes {
+func (s *Store) transaction(changes []*change, token string) *dynamodb.TransactWriteItemsInput {
+	input := &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(token)}
+	for _, c := range changes {
 		input.TransactItems = append(input.TransactItems, s.actions(c)...)
 	}
-	parts := len(input.TransactItems)
-	return s.writes.do(ctx, parts, func() (int, error) {
-		_, err := s.client.TransactWriteItems(ctx, input)
-		var cancelled *types.TransactionCanceledException
-		if errors.As(err, &cancelled) {
-			for _, reason := range cancelled.CancellationReasons {
-				if faultOfCode(aws.ToString(reason.Code)) == throttled {
-					return parts, err // none of it was done
-				}
-			}
-		}
-		return throttledParts(err, parts), err
-	})
+	return input
 }
 
-// sortReasons sets the outcomes of changes that failed, and returns those that are
-// rejected and the transactions of those that remain. There is a reason for each
-// action, and those that are not at fault have one too: "None".
-func (s *Store) sortReasons(ctx context.Context, t *transaction, cancelled *types.TransactionCanceledException) (next []*transaction, rejected []*change) {
-	var innocent, later []*change
-	var pause error
+func countActions(changes []*change) int {
+	n := 0
+	for _, c := range changes {
+		n += c.actions()
+	}
+	return n
+}
+
+// sortReasons ends the changes that are at fault for a cancelled transaction, and
+// returns those that are not, and those that are to be sent again later, with the
+// reason of the last of these. There is a reason for each action, and those that are
+// not at fault have one too: "None".
+func sortReasons(ctx context.Context, changes []*change, cancelled *types.TransactionCanceledException) (innocent, later []*change, cause error) {
 	reasons := cancelled.CancellationReasons
-	for _, c := range t.changes {
+	if len(reasons) != countActions(changes) || worst(reasons) == nil {
+		return nil, changes, cancelled // it does not say which they are
+	}
+	for _, c := range changes {
 		n := c.actions()
-		if n > len(reasons) {
-			failAll(t.changes, fmt.Errorf("a transaction was cancelled for fewer reasons than it has actions: %w", cancelled))
-			return nil, nil
-		}
-		f, cause := worst(reasons[:n])
+		err := worst(reasons[:n])
 		reasons = reasons[n:]
-		switch {
+		switch f := faultOf(err); {
 		case f == none:
 			innocent = append(innocent, c)
-		case f == refused:
-			rejected = append(rejected, c)
-		case f == invalid && !tooLarge(cause):
-			c.cause = cause
-			rejected = append(rejected, c)
 		case f.again() || f == passing:
-			later, pause = append(later, c), cause
+			later, cause = append(later, c), err
 		default:
-			c.fail(callError(ctx, cause))
+			c.end(ctx, err)
 		}
 	}
-	if len(innocent) == len(t.changes) {
-		failAll(t.changes, fmt.Errorf("a transaction was cancelled for no reason: %w", cancelled))
-		return nil, nil
-	}
-	// It was cancelled, so a new token is a new call and not the same twice.
-	if len(innocent) > 0 {
-		next = append(next, s.newTransaction(innocent))
-	}
-	if len(later) > 0 {
-		next = append(next, &transaction{changes: later, tries: t.tries, token: rand.Text(), pause: pause})
-	}
-	return next, rejected
+	return innocent, later, cause
 }
 
-// worst returns the fault of a change by those of its actions: what makes it
-// impossible before what makes it wait.
-func worst(reasons []types.CancellationReason) (fault, error) {
-	found := none
-	var cause error
+// worst returns the error of what makes actions impossible, or else of what makes
+// them wait, or nil if they are not at fault.
+func worst(reasons []types.CancellationReason) (err error) {
 	for _, reason := range reasons {
-		if f := faultOfCode(aws.ToString(reason.Code)); rank[f] > rank[found] {
-			found, cause = f, partError(aws.ToString(reason.Code), reason.Message)
+		if code := aws.ToString(reason.Code); faultOfCode(code) > faultOf(err) {
+			err = partError(code, reason.Message)
 		}
 	}
-	return found, cause
+	return err
 }
 
-var rank = map[fault]int{none: 0, passing: 1, throttled: 2, conflict: 3, refused: 4, invalid: 5, permanent: 6}
+func isThrottle(reason types.CancellationReason) bool {
+	return faultOfCode(aws.ToString(reason.Code)) == throttled
+}
 
 // actions returns what a change does in a transaction.
 func (s *Store) actions(c *change) []types.TransactWriteItem {

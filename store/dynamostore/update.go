@@ -30,7 +30,7 @@ func (s *Store) maps(c *change) []struct {
 }
 
 func (s *Store) updateOf(c *change) userUpdate {
-	if c.way == wayWhole {
+	if c.whole {
 		return s.wholeUpdate(c)
 	}
 	return s.pathUpdate(c)
@@ -94,7 +94,7 @@ func (s *Store) ownSets(c *change, u *userUpdate) []string {
 	return sets
 }
 
-// baseCondition holds if the user is as it was looked up. An update that moves an
+// baseCondition holds if the user is as it was looked up. An update that sets the
 // email also looks at the old one: another program may have changed it, and knows
 // nothing of versions.
 func (s *Store) baseCondition(c *change, u *userUpdate) string {
@@ -104,10 +104,15 @@ func (s *Store) baseCondition(c *change, u *userUpdate) string {
 	} else {
 		condition = u.name(s.attrs.Version) + "=" + u.value(text(c.base.Version))
 	}
-	if c.isTransaction() && c.base.Email != "" {
-		condition += " AND " + u.name(s.attrs.Email) + "=" + u.value(text(c.base.Email))
+	if c.patch.Email == "" {
+		return condition
 	}
-	return condition
+	email := u.name(s.attrs.Email)
+	same := email + "=" + u.value(text(c.base.Email))
+	if c.base.Email == "" { // or what is no email: another type, or nothing
+		same = "(" + same + " OR NOT attribute_type(" + email + "," + u.value(text("S")) + "))"
+	}
+	return condition + " AND " + same
 }
 
 // merged returns a stored map, or none, with a patch laid over it.
@@ -133,10 +138,8 @@ func isMap(value types.AttributeValue) bool {
 
 func isNull(value []byte) bool { return string(value) == "null" }
 
-// sendUpdate makes the change of one user by an UpdateItem. It returns the change
-// if it is refused or not valid.
-func (s *Store) sendUpdate(ctx context.Context, changes []*change) []*change {
-	c := changes[0]
+// sendUpdate makes the change of one user by an UpdateItem.
+func (s *Store) sendUpdate(ctx context.Context, c *change) {
 	u := s.updateOf(c)
 	input := &dynamodb.UpdateItemInput{
 		TableName:                 &s.opts.UsersTable,
@@ -146,36 +149,8 @@ func (s *Store) sendUpdate(ctx context.Context, changes []*change) []*change {
 		ExpressionAttributeNames:  u.names,
 		ExpressionAttributeValues: u.values,
 	}
-	tries := s.newTries()
-	for {
-		err := s.writes.do(ctx, 1, func() (int, error) {
-			_, err := s.client.UpdateItem(ctx, input)
-			return throttledParts(err, 1), err
-		})
-		switch f := faultOf(err); {
-		case f == none:
-			return nil
-		case f == refused:
-			return changes
-		case f == invalid && !tooLarge(err):
-			c.cause = err
-			return changes
-		case !f.again():
-			c.fail(callError(ctx, err))
-			return nil
-		}
-		if err := tries.wait(ctx, err); err != nil {
-			c.fail(err)
-			return nil
-		}
-	}
-}
-
-// throttledParts returns how many of the parts of a call were throttled, if it
-// failed as a whole with err.
-func throttledParts(err error, parts int) int {
-	if faultOf(err) == throttled {
-		return parts
-	}
-	return 0
+	c.end(ctx, s.writes.repeat(ctx, 1, func() (answer, error) {
+		_, err := s.client.UpdateItem(ctx, input)
+		return answer{}, err
+	}))
 }

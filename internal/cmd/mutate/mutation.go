@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A mutation is a fault that can be planted.
+type mutation struct {
+	// name says what is wrong, as in "the condition lacks the old email".
+	name string
+	// file is the source file, relative to the module. Its tests are those of the
+	// same directory.
+	file string
+	// old is replaced by new. It occurs exactly once in the file.
+	old, new string
+	// test is the test that must fail, as a pattern for go test -run.
+	test string
+}
+
+// mutations returns all faults, by package.
+func mutations() []mutation {
+	return slices.Concat(dynamostore, dynamojobs)
+}
+
+// pkg is the import path of the package under test, relative to the module.
+func (m mutation) pkg() string { return path.Dir(m.file) }
+
+func (m mutation) String() string { return m.pkg() + ": " + m.name }
+
+// plant returns the source file of the module with the fault in it.
+func (m mutation) plant(root string) ([]byte, error) {
+	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+	if err != nil {
+		return nil, err
+	}
+	if n := strings.Count(string(source), m.old); n != 1 {
+		return nil, fmt.Errorf("%s has the text to replace %d times, want once: %q", m.file, n, m.old)
+	}
+	return []byte(strings.Replace(string(source), m.old, m.new, 1)), nil
+}

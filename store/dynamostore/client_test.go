@@ -1,0 +1,167 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// A memory is a client that keeps items in memory, as far as commits in exclusive
+// mode need it, and whose writes wait to be let through.
+type memory struct {
+	Client
+	through chan struct{} // a write takes one; nil lets all through
+
+	mu    sync.Mutex
+	items map[string]item // of both tables, whose keys are both "pk"
+	reads []*dynamodb.BatchGetItemInput
+}
+
+func (c *memory) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads = append(c.reads, in)
+	responses := make(map[string][]map[string]types.AttributeValue)
+	for name, asked := range in.RequestItems {
+		for _, key := range asked.Keys {
+			if it, ok := c.items[name+textOf(key["pk"])]; ok {
+				responses[name] = append(responses[name], it)
+			}
+		}
+	}
+	return &dynamodb.BatchGetItemOutput{Responses: responses}, nil
+}
+
+func (c *memory) BatchWriteItem(_ context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	if c.through != nil {
+		<-c.through
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, requests := range in.RequestItems {
+		for _, request := range requests {
+			if request.PutRequest != nil {
+				c.items[name+textOf(request.PutRequest.Item["pk"])] = maps.Clone(request.PutRequest.Item)
+			} else {
+				delete(c.items, name+textOf(request.DeleteRequest.Key["pk"]))
+			}
+		}
+	}
+	return &dynamodb.BatchWriteItemOutput{}, nil
+}
+
+// In exclusive mode, a commit does not read an item that another commit of the same
+// store is about to write.
+func TestExclusiveCommitsTakeTurns(t *testing.T) {
+	for name, test := range map[string]struct {
+		second bulk.User
+		want   error
+	}{
+		"same user":  {bulk.User{ID: "a", Email: "f@example.com"}, bulk.ErrConflict},
+		"same email": {bulk.User{ID: "b", Email: "E@example.com"}, bulk.ErrEmailTaken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := &memory{items: make(map[string]item), through: make(chan struct{})}
+				s := newTestStore(t, Options{Mode: Exclusive})
+				s.client = client
+				var outcomes [2]error
+				var wg sync.WaitGroup
+				for i, user := range []bulk.User{{ID: "a", Email: "e@example.com"}, test.second} {
+					wg.Go(func() { outcomes[i] = s.Commit(t.Context(), "t", []bulk.Write{{User: user}})[0] })
+					synctest.Wait() // the first one is about to write, the second one wants its turn
+				}
+				close(client.through)
+				wg.Wait()
+				if outcomes[0] != nil || !errors.Is(outcomes[1], test.want) {
+					t.Errorf("outcomes are %v and %v, want the second to be %v", outcomes[0], outcomes[1], test.want)
+				}
+			})
+		})
+	}
+}
+
+// All reads are strongly consistent, of users and of claims. The servers for tests
+// are so in any case.
+func TestReadsAreConsistent(t *testing.T) {
+	client := &memory{items: make(map[string]item)}
+	s := newTestStore(t, Options{Mode: Exclusive})
+	s.client = client
+	s.Commit(t.Context(), "t", []bulk.Write{{User: bulk.User{ID: "a", Email: "e@example.com"}}})
+	if _, err := s.Lookup(t.Context(), "t", []bulk.Ref{{ID: "a"}, {Email: "e@example.com"}}); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(map[string]int)
+	for _, in := range client.reads {
+		for name, keys := range in.RequestItems {
+			asked[name]++
+			if !aws.ToBool(keys.ConsistentRead) {
+				t.Errorf("a read of table %s is not strongly consistent", name)
+			}
+		}
+	}
+	if asked["tbl"] < 2 || asked["claims"] < 2 {
+		t.Errorf("the tables were read so often: %v", asked)
+	}
+}
+
+// A Lookup by id and email reads no claims of users who have the emails. If they do
+// not, the next one reads users and claims in one call.
+func TestLookupReadsFewClaims(t *testing.T) {
+	client := &memory{items: make(map[string]item)}
+	s := newTestStore(t, Options{Mode: Exclusive})
+	s.client = client
+	var users, strangers []bulk.Ref
+	for i := range bulk.MaxBatch {
+		users = append(users, bulk.Ref{ID: fmt.Sprint(i), Email: fmt.Sprintf("U%d@example.com", i)})
+		strangers = append(strangers, bulk.Ref{ID: fmt.Sprint("new ", i), Email: fmt.Sprintf("new%d@example.com", i)})
+	}
+	var writes []bulk.Write
+	for _, ref := range users {
+		writes = append(writes, bulk.Write{User: bulk.User{ID: ref.ID, Email: strings.ToLower(ref.Email)}})
+	}
+	if err := errors.Join(s.Commit(t.Context(), "t", writes)...); err != nil {
+		t.Fatal(err)
+	}
+	all := len(users)
+	for i, test := range []struct {
+		refs        []bulk.Ref
+		calls, keys int
+	}{
+		{users, 1, all},
+		{users, 1, all},
+		{strangers, 2, 2 * all}, // users first
+		{strangers, 1, 2 * all},
+		{users, 1, 2 * all}, // claims at once
+		{users, 1, all},
+	} {
+		client.reads = nil
+		found, err := s.Lookup(t.Context(), "t", test.refs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, f := range found {
+			if known := test.refs[0] == users[0]; known != (f.ByID != nil) || known != (f.ByEmail != nil) || known && f.ByEmail.ID != test.refs[j].ID {
+				t.Errorf("lookup %d found %v by %v", i, f, test.refs[j])
+			}
+		}
+		keys := 0
+		for _, in := range client.reads {
+			keys += countKeys(in.RequestItems)
+		}
+		if len(client.reads) != test.calls || keys != test.keys {
+			t.Errorf("lookup %d read %d keys by %d calls, want %d by %d", i, keys, len(client.reads), test.keys, test.calls)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRepeat(t *testing.T) {
+	fault := func(code string) error { return &smithy.GenericAPIError{Code: code} }
+	part := errors.New("a part was not done")
+	for name, test := range map[string]struct {
+		call  func(n int) (answer, error) // the nth
+		calls int
+		want  error // nil for done
+		waits int
+	}{
+		"done":                        {func(int) (answer, error) { return answer{}, nil }, 1, nil, 0},
+		"parts are left":              {func(n int) (answer, error) { return answer{left: 3 - n, cause: part}, nil }, 3, nil, 2},
+		"parts are left to the end":   {func(int) (answer, error) { return answer{left: 1, cause: part}, nil }, 4, part, 3},
+		"throttled":                   {func(n int) (answer, error) { return answer{}, []error{fault("ThrottlingException"), nil}[n-1] }, 2, nil, 1},
+		"conflict":                    {func(n int) (answer, error) { return answer{}, []error{fault("TransactionConflictException"), nil}[n-1] }, 2, nil, 1},
+		"nobody knows whether it was": {func(int) (answer, error) { return answer{}, part }, 1, part, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &repeater{newLimiter(1), 4}
+				calls, began := 0, time.Now()
+				err := r.repeat(t.Context(), 10, func() (answer, error) {
+					calls++
+					return test.call(calls)
+				})
+				if calls != test.calls || !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+					t.Errorf("%d calls and %v, want %d and %v", calls, err, test.calls, test.want)
+				}
+				if waited := time.Since(began); waited > time.Duration(test.waits)*longestPause || (waited > 0) != (test.waits > 0) {
+					t.Errorf("waited %v, want %d waits", waited, test.waits)
+				}
+			})
+		})
+	}
+}
+
+// A call that is throttled as a whole is throttled in all its parts.
+func TestRepeatTellsTheLimiter(t *testing.T) {
+	r := &repeater{newLimiter(1), 1}
+	r.repeat(t.Context(), 10, func() (answer, error) { return answer{}, &smithy.GenericAPIError{Code: "ThrottlingException"} })
+	r.repeat(t.Context(), 10, func() (answer, error) { return notProcessed(4), nil })
+	if got := []int{r.parts, r.throttledParts}; !cmp.Equal(got, []int{20, 14}) {
+		t.Errorf("the limiter saw %d parts, %d of them throttled; want 20 and 14", got[0], got[1])
+	}
+}
+
+func TestPausesAreBoundedAndJittered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := make(map[time.Duration]bool)
+		for range 20 {
+			for attempt := 1; attempt <= 100; attempt += 33 {
+				began := time.Now()
+				if err := pause(t.Context(), attempt); err != nil {
+					t.Fatal(err)
+				}
+				wait := time.Since(began)
+				if wait <= 0 || wait > longestPause || attempt == 1 && wait > firstPause {
+					t.Errorf("waited %v after attempt %d", wait, attempt)
+				}
+				waits[wait] = true
+			}
+		}
+		if len(waits) < 70 {
+			t.Errorf("%d different waits of 80", len(waits))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := pause(ctx, 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled wait returned %v", err)
+		}
+	})
+}
