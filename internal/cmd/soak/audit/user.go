@@ -1,0 +1,51 @@
+package audit
+
+import "time"
+
+// A user is what is known of a user.
+type user struct {
+	last     time.Duration // when the last read of the user had begun
+	exists   bool          // it was seen
+	rows     map[string]*row
+	latest   *row               // of the rows that were applied, one whose import was sent last
+	furthest map[*record]*row   // of the rows of an import that were applied, the last
+	erased   map[string]erasure // by witness
+	creators []*row             // the rows whose results say that they created it
+	host     hostWrites
+}
+
+// An erasure is the removal of a witness.
+type erasure struct {
+	by *row
+	at time.Duration // it was done by then
+}
+
+func newUser() *user {
+	return &user{
+		rows:     make(map[string]*row),
+		furthest: make(map[*record]*row),
+		erased:   make(map[string]erasure),
+		host:     hostWrites{fields: make(map[string]bool)},
+	}
+}
+
+// applied notes that a row was applied to the user.
+func (u *user) applied(r *row) {
+	u.rows[r.Witness] = r
+	if u.latest == nil || r.of.begun > u.latest.of.begun {
+		u.latest = r
+	}
+	if last := u.furthest[r.of]; last == nil || r.index > last.index {
+		u.furthest[r.of] = r
+	}
+}
+
+// erased notes that a row was applied by that time, and so removed what it erases.
+func (a *Auditor) erased(by *row, u User, at time.Duration) {
+	known := a.user(u)
+	for _, witness := range by.Erases {
+		if before, ok := known.erased[witness]; !ok || at < before.at {
+			known.erased[witness] = erasure{by, at}
+		}
+	}
+}
