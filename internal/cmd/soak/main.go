@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command soak kills, stops and restarts real processes while they import users,
 // and then explains every user and every address by the results that were given.
 //

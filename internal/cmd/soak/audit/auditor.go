@@ -41,6 +41,8 @@ type row struct {
 	index int
 	// on has the users on which the witness was seen; one at most, if all is well.
 	on map[User]*sighting
+	// contradicted says that it was applied although its result says otherwise.
+	contradicted bool
 }
 
 // A sighting is when a witness was seen on a user for the first time.

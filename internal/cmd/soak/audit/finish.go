@@ -90,8 +90,12 @@ func (a *Auditor) checkUser(f *FinalUser) {
 	a.checkEmail(f, u)
 }
 
-// uncertain reports whether nobody knows what became of the row.
+// uncertain reports whether the row may have created its user without being
+// reported to have: nobody knows what became of it, or its result was found wrong.
 func (r *row) uncertain() bool {
+	if r.contradicted {
+		return true
+	}
 	switch r.of.state {
 	case unanswered:
 		return true

@@ -125,6 +125,7 @@ func (a *Auditor) checkFailed(r *row, result *bulk.RowResult, u User) {
 // unwritten checks that a row was applied to nobody.
 func (a *Auditor) unwritten(r *row, because string) {
 	for _, name := range usersOf(r) {
+		r.contradicted = true
 		a.findRow(Misreported, r, User{}, "%s, and was applied to %s", because, name)
 	}
 }

@@ -71,6 +71,9 @@ func (a *Auditor) see(r *row, u *user, s Sample) {
 	if r.on[s.User] == nil {
 		r.on[s.User] = &sighting{seen: s.Done, absent: u.last}
 		u.applied(r)
+		if r.Email != "" {
+			a.owned(s.User, r.Email)
+		}
 		a.tally.Sightings++
 		if len(r.on) > 1 {
 			a.findRow(Doubled, r, s.User, "it was applied to %d users: %v", len(r.on), usersOf(r))
