@@ -120,13 +120,20 @@ func (d *driver) stopImporter(random *rand.Rand) bool {
 	return true
 }
 
+// longestDown is the longest time for which a server is away.
+const longestDown = 6 * time.Second
+
 // restart kills or stops a server and starts it again.
 func (d *driver) restart(ctx context.Context, random *rand.Rand, s *server, killed, stopped fault) error {
 	signal, kind := syscall.SIGKILL, killed
 	if random.IntN(3) == 0 {
 		signal, kind = syscall.SIGTERM, stopped
 	}
-	if err := s.restart(ctx, signal, time.Duration(random.IntN(1000))*time.Millisecond); err != nil {
+	down := time.Second
+	if random.IntN(3) == 0 {
+		down = longestDown // longer than a request is repeated by itself
+	}
+	if err := s.restart(ctx, signal, time.Duration(random.Int64N(int64(down)))); err != nil {
 		return err
 	}
 	d.counts.add(kind)

@@ -102,6 +102,16 @@ func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
 }
 
+// dead reports whether the process has ended by SIGKILL.
+func (c *child) dead() bool {
+	select {
+	case <-c.done:
+		return c.killed
+	default:
+		return false
+	}
+}
+
 // pause stops the process for that long. It reports whether the process was there
 // all the time; of two pauses at once the second does nothing.
 func (c *child) pause(d time.Duration) bool {

@@ -101,6 +101,9 @@ func (c *client) send(ctx context.Context, s *sent) {
 	case s.replay && (a == nil || a.Report == nil && a.Job == ""):
 		c.repeat(s, 300*time.Millisecond)
 	case s.key != "" && (a == nil || a.Error != ""):
+		if a == nil && process.dead() {
+			c.d.counts.add(requestRepeated)
+		}
 		c.repeat(s, 300*time.Millisecond)
 	case a == nil:
 		c.d.auditor.Unanswered(s.im.Name)

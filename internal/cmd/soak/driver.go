@@ -70,11 +70,10 @@ func drive(ctx context.Context, o options, out io.Writer) (*driver, []audit.Find
 	}
 	findings, err := d.run(ctx)
 	if err == nil && len(findings) == 0 && !o.keep {
-		err = os.RemoveAll(dir)
-	} else {
-		fmt.Fprintf(out, "logs and data are in %s\n", dir)
+		return d, findings, os.RemoveAll(dir)
 	}
-	return d, findings, err
+	fmt.Fprintf(out, "findings, logs and data are in %s\n", dir)
+	return d, findings, errors.Join(err, d.keepFindings(findings))
 }
 
 func (d *driver) run(ctx context.Context) ([]audit.Finding, error) {

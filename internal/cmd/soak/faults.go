@@ -20,6 +20,7 @@ const (
 	workerStopped     fault = "SIGSTOP of a worker, longer than its lease"
 	importerStopped   fault = "SIGSTOP of an importer, longer than its reservation"
 	importerAbandoned fault = "request repeated while its first process was stopped or slow"
+	requestRepeated   fault = "request with an idempotency key repeated after its process was killed"
 	callHeld          fault = "call that was held back longer than a lease"
 	answerLost        fault = "call whose answer was lost"
 	databaseKilled    fault = "SIGKILL and restart of the database"
@@ -33,7 +34,7 @@ const (
 
 // allFaults are the faults in the order of reports.
 var allFaults = []fault{
-	workerKilled, workerKilledAt, importerKilled, importerKilledAt, workerStopped, importerStopped, importerAbandoned, callHeld, answerLost,
+	workerKilled, workerKilledAt, importerKilled, importerKilledAt, workerStopped, importerStopped, importerAbandoned, requestRepeated, callHeld, answerLost,
 	databaseKilled, databaseStopped, blobsKilled, blobsStopped, jobCancelled, orphanCancelled, payloadRemoved,
 }
 

@@ -99,7 +99,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	quick := flags.Bool("quick", false, "a tenth of all, in less than a minute; other flags count all the same")
+	quick := flags.Bool("quick", false, "a fifth of all or less, in about a minute; other flags count all the same")
 	flags.StringVar(&o.dynoxide, "dynoxide", os.Getenv(envDynoxide), "`file` of the program; the default is $"+envDynoxide)
 	flags.StringVar(&o.versitygw, "versitygw", os.Getenv(envVersitygw), "`file` of the program; the default is $"+envVersitygw)
 	flags.StringVar(&o.dir, "dir", ".", "`folder` for data and logs, on a file system with extended attributes")
@@ -125,7 +125,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		given := make(map[string]bool)
 		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 		for name, value := range map[string]string{
-			"kills": "20", "stops": "6", "database-restarts": "1", "blob-restarts": "1", "cancels": "6", "payloads": "1", "duration": "2m",
+			"kills": "40", "stops": "15", "database-restarts": "2", "blob-restarts": "2", "cancels": "12", "payloads": "2", "duration": "2m",
 		} {
 			if !given[name] {
 				if err := flags.Set(name, value); err != nil {

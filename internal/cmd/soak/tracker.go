@@ -152,6 +152,20 @@ func (t *tracker) ended() map[bulk.JobStatus]int {
 	return counts
 }
 
+// takeovers returns how often jobs that have ended were claimed after the first
+// time.
+func (t *tracker) takeovers() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, one := range t.jobs {
+		if one.done && one.job.Token > 1 {
+			n += int(one.job.Token) - 1
+		}
+	}
+	return n
+}
+
 // resultsOf reads the results file of a job.
 func (d *driver) resultsOf(ctx context.Context, job *bulk.Job) (audit.Answer, error) {
 	r, err := d.importer.Results(ctx, job)

@@ -10,7 +10,10 @@ type Tally struct {
 	StoreErrors        int          // of the failed rows
 	Samples, Sightings int          // reads of users; rows that were seen applied
 	Explained          int          // rows reported as applied, and seen where they were reported
-	HostWrites         int
+	// Overwritten is how many rows were overwritten by a later import while their
+	// own had not ended: those that show if they are applied again.
+	Overwritten int
+	HostWrites  int
 }
 
 // Tally returns the counts so far.

@@ -44,7 +44,11 @@ func (u *user) applied(r *row) {
 func (a *Auditor) erased(by *row, u User, at time.Duration) {
 	known := a.user(u)
 	for _, witness := range by.Erases {
-		if before, ok := known.erased[witness]; !ok || at < before.at {
+		before, ok := known.erased[witness]
+		if r := a.rows[witness]; !ok && r != nil && r.of.ended == 0 {
+			a.tally.Overwritten++
+		}
+		if !ok || at < before.at {
 			known.erased[witness] = erasure{by, at}
 		}
 	}
