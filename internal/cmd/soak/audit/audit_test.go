@@ -321,6 +321,62 @@ func TestPlanted(t *testing.T) {
 			s.answer("i1", result(0, "ana", bulk.StatusUpdated))
 			s.store("ana", "", "w1_0")
 		}},
+		{"a row has a status that there is not", audit.Misreported, `its status is "done"`, func(s *scene) {
+			s.begin("i1", setting("ana", "w1_0"))
+			s.answer("i1", result(0, "ana", "done"))
+		}},
+		{"an invalid row is updated", audit.Misreported, "it is invalid and reported as updated", func(s *scene) {
+			s.ana()
+			s.begin("i2", audit.Row{UserID: "ana", Email: "no address", Witness: "w2_0", Invalid: true})
+			s.answer("i2", result(0, "ana", bulk.StatusUpdated))
+			s.store("ana", "no address", "w1_0", "w2_0")
+		}},
+		{"a row that would set a field is unchanged", audit.Misreported, "sets a field that no user had", func(s *scene) {
+			s.ana()
+			s.begin("i2", setting("ana", "w2_0"))
+			s.answer("i2", result(0, "ana", bulk.StatusUnchanged))
+			s.store("ana", "", "w1_0")
+		}},
+		{"a row is skipped without the option", audit.Misreported, "without skipDuplicates", func(s *scene) {
+			s.ana()
+			s.begin("i2", setting("ana", "w2_0"))
+			s.answer("i2", result(0, "ana", bulk.StatusSkipped))
+			s.store("ana", "", "w1_0")
+		}},
+		{"a result names no user", audit.Misreported, "without the user", func(s *scene) {
+			s.begin("i1", audit.Row{Email: "a@example.com", Witness: "w1_0"})
+			s.answer("i1", result(0, "", bulk.StatusCreated))
+		}},
+		{"a row fails without a reason", audit.Misreported, "without a reason", func(s *scene) {
+			s.begin("i1", setting("ana", "w1_0"))
+			s.answer("i1", result(0, "ana", bulk.StatusFailed))
+		}},
+		{"a user disappears and comes back", audit.Lost, "not there any more", func(s *scene) {
+			s.ana()
+			s.read("ana", "", "w1_0")
+			s.Sample(audit.Sample{User: user("ana"), Begun: s.now(), Done: s.now()})
+			s.store("ana", "", "w1_0")
+		}},
+		{"a row is there beside the row that erased it", audit.Doubled, "is there again", func(s *scene) {
+			s.ana()
+			s.read("ana", "", "w1_0")
+			s.begin("x1", audit.Row{UserID: "ana", Witness: "wx1_0", Erases: []string{"w1_0"}})
+			s.Unanswered("x1")
+			s.read("ana", "", "w1_0", "wx1_0")
+			s.begin("x2", audit.Row{UserID: "ana", Witness: "wx2_0", Erases: []string{"w1_0"}})
+			s.answer("x2", result(0, "ana", bulk.StatusUpdated))
+			s.store("ana", "", "wx1_0", "wx2_0")
+		}},
+		{"the register is lost", audit.Lost, "which no row that was applied to it has set", func(s *scene) {
+			s.ana()
+			s.store("ana", "", "w1_0")
+			s.final.Users[0].Register = ""
+		}},
+		{"a fault that shows at once", audit.Lost, "its job does not exist", func(s *scene) {
+			s.ana()
+			s.Fault(audit.Lost, "i1", "its job does not exist")
+			s.store("ana", "", "w1_0")
+		}},
 		{"a request never ends", audit.Stuck, "has not ended", func(s *scene) {
 			s.ana()
 			s.begin("i2", setting("ana", "w2_0"))
