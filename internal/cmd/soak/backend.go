@@ -65,6 +65,7 @@ func transport() *http.Transport {
 func (s settings) at(endpoint, accessKey, secretKey string, calls http.RoundTripper) aws.Config {
 	return aws.Config{
 		Region:       region,
+		AppID:        s.Name, // which the proxy reads
 		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 		HTTPClient:   &http.Client{Transport: calls},

@@ -64,6 +64,10 @@ func (d *driver) disturbances(random *rand.Rand) []disturbance {
 		{kill, 2, func(context.Context) (bool, error) { return d.killImporter(random), nil }},
 		{stop, 4, func(context.Context) (bool, error) { return d.stopWorker(random), nil }},
 		{stop, 1, func(context.Context) (bool, error) { return d.stopImporter(random), nil }},
+		{goal{"late call", []fault{callLate}, d.lateCalls}, 4, func(context.Context) (bool, error) {
+			d.proxies[min(random.IntN(4), 1)^1].arm() // mostly the database's
+			return true, nil
+		}},
 		{goal{"restart of the database", databases, d.databaseRestarts}, 1, func(ctx context.Context) (bool, error) {
 			return true, d.restart(ctx, random, d.database, databaseKilled, databaseStopped)
 		}},

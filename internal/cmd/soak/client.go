@@ -18,6 +18,10 @@ type sent struct {
 	async  bool
 	due    time.Time // when it is sent again
 	replay bool      // it has been answered
+
+	// patience is how long its answer is awaited. It doubles with every time that
+	// it was not enough, so that a slow request is answered some time.
+	patience time.Duration
 }
 
 // A client sends requests through an importer process of its own, one after the
@@ -63,14 +67,14 @@ func (c *client) again() *sent {
 
 // fresh returns a new request.
 func (c *client) fresh() *sent {
-	s := &sent{}
+	s := &sent{patience: 2 * requestTimeout}
 	k := kindSync
 	if s.async = c.random.IntN(12) == 0 && c.d.jobs.active() <= c.d.workers+2; s.async && c.random.IntN(2) == 0 {
 		k = kindJob
 	}
 	s.im, _ = c.d.plan.next(k)
 	if c.random.IntN(2) == 0 {
-		s.key = "key of " + s.im.Name
+		s.key, s.patience = "key of "+s.im.Name, c.d.reservation+c.d.reservation/8
 	}
 	c.d.auditor.Begin(s.im, c.d.now())
 	return s
@@ -96,7 +100,7 @@ func (c *client) send(ctx context.Context, s *sent) {
 		c.d.fail(err)
 		return
 	}
-	a := c.await(ctx, process, s.key != "")
+	a := c.await(ctx, process, s)
 	switch {
 	case s.replay && (a == nil || a.Report == nil && a.Job == ""):
 		c.repeat(s, 300*time.Millisecond)
@@ -118,14 +122,10 @@ func (c *client) send(ctx context.Context, s *sent) {
 
 // await returns the process's answer, or nil if it has ended before. An answer to a
 // request that can be repeated is not awaited for much longer than a reservation
-// lasts: the process, which may be stopped, is left to itself then, and goes on
-// while another one repeats the request.
-func (c *client) await(ctx context.Context, process *child, repeatable bool) *answer {
-	patience := 2 * requestTimeout
-	if repeatable {
-		patience = c.d.reservation + c.d.reservation/8
-	}
-	timeout := time.NewTimer(patience)
+// lasts at first: the process, which may be stopped, is left to itself then, and
+// goes on while another one repeats the request.
+func (c *client) await(ctx context.Context, process *child, s *sent) *answer {
+	timeout := time.NewTimer(s.patience)
 	defer timeout.Stop()
 	for {
 		select {
@@ -139,11 +139,12 @@ func (c *client) await(ctx context.Context, process *child, repeatable bool) *an
 				c.d.fleet.fired(process, *m.Fired, importerStopped)
 			}
 		case <-timeout.C:
-			if repeatable {
+			if s.key != "" {
+				s.patience *= 2
 				c.d.fleet.abandon(c.slot, process)
 				return nil
 			}
-			c.d.auditor.Fault(audit.Stuck, "", fmt.Sprintf("the importer %s has not answered for %v", process.name, 2*requestTimeout))
+			c.d.auditor.Fault(audit.Stuck, "", fmt.Sprintf("the importer %s has not answered for %v", process.name, s.patience))
 			process.kill()
 		case <-ctx.Done():
 			process.kill()

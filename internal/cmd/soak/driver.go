@@ -29,6 +29,7 @@ type driver struct {
 	out      io.Writer
 
 	database, blobs *server
+	proxies         []*proxy // before the database and the blob server
 	backend         *backend
 	importer        *bulk.Importer
 	auditor         *audit.Auditor
@@ -94,6 +95,9 @@ func (d *driver) run(ctx context.Context) ([]audit.Finding, error) {
 	if err := d.prepare(ctx); err != nil {
 		return nil, err
 	}
+	if err := d.connect(ctx); err != nil {
+		return nil, err
+	}
 	d.fleet = newFleet(d)
 	defer d.fleet.end()
 	err := d.disturb(ctx)
@@ -123,6 +127,20 @@ func (d *driver) serve(ctx context.Context) (err error) {
 	if err := d.blobs.start(ctx); err != nil {
 		d.database.stop(syscall.SIGTERM)
 		return err
+	}
+	return nil
+}
+
+// connect puts the network between the servers and the processes to come.
+func (d *driver) connect(ctx context.Context) error {
+	for _, url := range []*string{&d.settings.DynamoDB, &d.settings.S3} {
+		p, err := newProxy(*url, d.lateCall(ctx))
+		if err != nil {
+			return err
+		}
+		*url = p.url
+		d.proxies = append(d.proxies, p)
+		context.AfterFunc(ctx, p.close)
 	}
 	return nil
 }

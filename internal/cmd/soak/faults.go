@@ -23,6 +23,8 @@ const (
 	requestRepeated   fault = "request with an idempotency key repeated after its process was killed"
 	callHeld          fault = "call that was held back longer than a lease"
 	answerLost        fault = "call whose answer was lost"
+	callLate          fault = "call that reached its server after its process was killed or stopped"
+	lateCancelled     fault = "cancel of a job of which such a call was on its way"
 	databaseKilled    fault = "SIGKILL and restart of the database"
 	databaseStopped   fault = "SIGTERM and restart of the database"
 	blobsKilled       fault = "SIGKILL and restart of the blob server"
@@ -34,7 +36,7 @@ const (
 
 // allFaults are the faults in the order of reports.
 var allFaults = []fault{
-	workerKilled, workerKilledAt, importerKilled, importerKilledAt, workerStopped, importerStopped, importerAbandoned, requestRepeated, callHeld, answerLost,
+	workerKilled, workerKilledAt, importerKilled, importerKilledAt, workerStopped, importerStopped, importerAbandoned, requestRepeated, callHeld, answerLost, callLate, lateCancelled,
 	databaseKilled, databaseStopped, blobsKilled, blobsStopped, jobCancelled, orphanCancelled, payloadRemoved,
 }
 

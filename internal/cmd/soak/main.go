@@ -50,7 +50,7 @@ type options struct {
 	workers, clients               int
 	kills, stops                   int
 	databaseRestarts, blobRestarts int
-	cancels, payloads              int
+	cancels, payloads, lateCalls   int
 	lease, reservation             time.Duration
 	least, duration, drain         time.Duration
 }
@@ -113,6 +113,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.blobRestarts, "blob-restarts", 10, "`number` of restarts of the blob server")
 	flags.IntVar(&o.cancels, "cancels", 60, "`number` of cancelled jobs")
 	flags.IntVar(&o.payloads, "payloads", 6, "`number` of jobs whose payload is removed")
+	flags.IntVar(&o.lateCalls, "late-calls", 40, "least `number` of calls that reach a server after their process was killed or stopped")
 	flags.DurationVar(&o.lease, "lease", time.Second, "lease of a job")
 	flags.DurationVar(&o.reservation, "reservation", 2*time.Second, "how long the reservation of an idempotency key keeps others away")
 	flags.DurationVar(&o.least, "least", 0, "the least time that imports and faults take, however soon there were enough faults")
@@ -125,7 +126,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		given := make(map[string]bool)
 		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 		for name, value := range map[string]string{
-			"kills": "40", "stops": "15", "database-restarts": "2", "blob-restarts": "2", "cancels": "12", "payloads": "2", "duration": "2m",
+			"kills": "40", "stops": "15", "database-restarts": "2", "blob-restarts": "2", "cancels": "12", "payloads": "2", "late-calls": "8", "duration": "2m",
 		} {
 			if !given[name] {
 				if err := flags.Set(name, value); err != nil {

@@ -81,6 +81,9 @@ func (d *driver) observe(traffic, watch context.Context) {
 	}
 }
 
+// lookupBatch is how many users one lookup reads.
+const lookupBatch = 25
+
 // look reads the users and addresses of a tenant's window.
 func (d *driver) look(ctx context.Context, tenant string, base int) (seen []sighted) {
 	var refs []bulk.Ref
@@ -93,7 +96,7 @@ func (d *driver) look(ctx context.Context, tenant string, base int) (seen []sigh
 		refs = append(refs, bulk.Ref{Email: emailOf(i)})
 	}
 	for from := 0; from < len(refs); {
-		until := min(from+bulk.MaxBatch, len(refs))
+		until := min(from+lookupBatch, len(refs))
 		if from < ids {
 			until = min(until, ids)
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -124,6 +125,69 @@ func TestFuses(t *testing.T) {
 		if arrived.Load() != 4 || !reflect.DeepEqual(fired, []fuse{planted}) {
 			t.Errorf("%s: %d of 4 calls arrived, and %v fired", act, arrived.Load(), fired)
 		}
+	}
+}
+
+// TestProxyDeliversLate: a proxy passes calls on as they are; an armed one holds back
+// the next write, names its process, and delivers it although its caller is gone.
+func TestProxyDeliversLate(t *testing.T) {
+	arrived := make(chan string, 3)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		arrived <- r.Method + " " + r.URL.EscapedPath() + " " + string(body)
+		w.Header().Set("X-Answer", "yes")
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer server.Close()
+	held, deliver := make(chan string, 1), make(chan struct{})
+	p, err := newProxy(server.URL, func(process, operation string) {
+		held <- process + " " + operation
+		<-deliver
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	p.arm()
+	send := func(ctx context.Context, method string) (*http.Response, error) {
+		request, err := http.NewRequestWithContext(ctx, method, p.url+"/a%2Fb", strings.NewReader("text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("User-Agent", "aws-sdk-go-v2/1.47.7 app/worker-12 m/C,D")
+		return http.DefaultClient.Do(request)
+	}
+	response, err := send(t.Context(), http.MethodGet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusTeapot || response.Header.Get("X-Answer") != "yes" {
+		t.Errorf("an answer comes as %d, %v", response.StatusCode, response.Header)
+	}
+	if got, want := <-arrived, "GET /a%2Fb text"; got != want {
+		t.Errorf("the server gets %q, want %q", got, want)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		response, err := send(ctx, http.MethodPut)
+		if err == nil {
+			response.Body.Close()
+		}
+		gone <- err
+	}()
+	if got, want := <-held, "worker-12 PUT"; got != want {
+		t.Errorf("held back is %q, want %q", got, want)
+	}
+	cancel()
+	if err := <-gone; err == nil {
+		t.Error("the call was answered while it was held back")
+	}
+	close(deliver)
+	if got, want := <-arrived, "PUT /a%2Fb text"; got != want {
+		t.Errorf("the server gets %q, want %q", got, want)
 	}
 }
 

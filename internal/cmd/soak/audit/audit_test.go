@@ -249,6 +249,13 @@ func TestPlanted(t *testing.T) {
 			s.Refused("i2", s.now())
 			s.store("ana", "", "w1_0", "w2_0")
 		}},
+		{"a refused request left a job that was run", audit.Misreported, "the request was refused", func(s *scene) {
+			s.ana()
+			s.begin("i2", setting("ana", "w2_0"))
+			s.Refused("i2", s.now())
+			s.endJob("i2", bulk.JobCompleted, result(0, "ana", bulk.StatusUpdated))
+			s.store("ana", "", "w1_0", "w2_0")
+		}},
 		{"an unchanged row set a field", audit.Misreported, "reported as unchanged", func(s *scene) {
 			s.ana()
 			s.begin("i2", setting("ana", "w2_0"))
@@ -454,6 +461,13 @@ func TestExplained(t *testing.T) {
 		"an invalid row": func(s *scene) {
 			s.begin("i1", audit.Row{UserID: "ana", Email: "no address", Witness: "w1_0", Invalid: true})
 			s.answer("i1", result(0, "ana", bulk.StatusFailed, bulk.CodeInvalidEmail))
+		},
+		"a refused request left a job that failed": func(s *scene) {
+			s.ana()
+			s.begin("i2", setting("ana", "w2_0"))
+			s.Refused("i2", s.now())
+			s.endJob("i2", bulk.JobFailed, result(0, "ana", bulk.StatusNotProcessed))
+			s.store("ana", "", "w1_0")
 		},
 		"the same answer again": func(s *scene) {
 			s.ana()
