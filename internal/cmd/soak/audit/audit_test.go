@@ -171,6 +171,11 @@ func TestPlanted(t *testing.T) {
 			s.answer("i1", result(0, "ana", bulk.StatusCreated), result(1, "ana", bulk.StatusUpdated))
 			s.store("ana", "", "w1_1", "w1_0")
 		}},
+		{"rows of one address are applied in the wrong order", audit.Doubled, "row 1 of the same import", func(s *scene) {
+			s.begin("i1", audit.Row{UserID: "ana", Email: "a@example.com", Witness: "w1_0"}, audit.Row{Email: "A@example.com", Witness: "w1_1"})
+			s.answer("i1", result(0, "ana", bulk.StatusCreated), result(1, "ana", bulk.StatusUpdated))
+			s.store("ana", "a@example.com", "w1_1", "w1_0")
+		}},
 		{"two rows are said to have created a user", audit.Doubled, "as 2 rows are", func(s *scene) {
 			s.ana()
 			s.begin("i2", setting("ana", "w2_0"))
@@ -449,6 +454,12 @@ func TestExplained(t *testing.T) {
 			s.HostMoved(user("ana"), "host@example.com", s.now(), s.now(), audit.Unknown)
 			s.store("ana", "host@example.com", "w1_0")
 			s.final.Users[0].Counter = 1
+		},
+		"rows that meet because somebody moved an address": func(s *scene) {
+			s.begin("i1", setting("ana", "w1_0"), audit.Row{Email: "host@example.com", Witness: "w1_1"})
+			s.HostMoved(user("ana"), "host@example.com", s.now(), s.now(), audit.Done)
+			s.answer("i1", result(0, "ana", bulk.StatusCreated), result(1, "ana", bulk.StatusUpdated))
+			s.store("ana", "host@example.com", "w1_1", "w1_0")
 		},
 		"an address that was taken and is free again": func(s *scene) {
 			s.begin("i1", audit.Row{UserID: "ana", Email: "a@example.com", Witness: "w1_0"})

@@ -13,7 +13,8 @@
 //     a newer value.
 //   - A register that names a row although a later one was applied proves the
 //     same. Later is a row whose request was sent after the other row's witness
-//     was seen, or that stands behind it in the same request.
+//     was seen, or that stands behind it in the same request and names the same id
+//     or address.
 //
 // Times are measured by one clock from the start of the run. What is seen in a
 // read was so at some time between its begin and its end, so only events that are

@@ -98,8 +98,10 @@ func (a *Auditor) register(u *user, s Sample) {
 		}
 		return
 	}
-	if later := u.furthest[r.of]; later.index > r.index {
-		a.findRow(Doubled, r, s.User, "its value stands over that of row %d of the same import, which was applied too", later.index)
+	for _, n := range r.names() {
+		if later := u.furthest[n]; later.index > r.index {
+			a.findRow(Doubled, r, s.User, "its value stands over that of row %d of the same import, which was applied too", later.index)
+		}
 	}
 	if u.latest.of.begun > r.on[s.User].seen {
 		a.findRow(Doubled, r, s.User,
