@@ -198,6 +198,7 @@ func (d *driver) disturb(ctx context.Context) error {
 	clients.Wait()
 	d.discover(patience)
 	d.jobs.await(patience)
+	d.jobs.lookAgain(patience)
 	giveUp.Stop()
 	stopWatch()
 	watching.Wait()

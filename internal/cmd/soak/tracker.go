@@ -109,6 +109,9 @@ func (t *tracker) look(ctx context.Context, one *tracked) {
 	case err != nil:
 		return // the database is down
 	}
+	if before, now := one.job.Summary().Processed(), job.Summary().Processed(); now < before {
+		d.auditor.Fault(audit.Misreported, one.im.Name, fmt.Sprintf("its job %s had processed %d rows and has processed %d now", job.ID, before, now))
+	}
 	t.mu.Lock()
 	one.job = *job
 	t.mu.Unlock()
@@ -130,6 +133,38 @@ func (t *tracker) look(ctx context.Context, one *tracked) {
 		d.auditor.Answered(one.im.Name, answer, d.now())
 	}
 	t.done(one)
+}
+
+// lookAgain reads all jobs that have ended once more: they must not have changed.
+func (t *tracker) lookAgain(ctx context.Context) {
+	for _, one := range t.ofEnded() {
+		if one.job.Results == "" || ctx.Err() != nil {
+			continue
+		}
+		job, err := t.d.importer.Job(ctx, principal(one.im.Tenant, "driver"), one.job.ID)
+		if err != nil {
+			t.d.auditor.Fault(audit.Lost, one.im.Name, fmt.Sprintf("its job %s had ended and cannot be read any more: %v", one.job.ID, err))
+			continue
+		}
+		answer, err := t.d.resultsOf(ctx, job)
+		if err != nil {
+			t.d.auditor.Fault(audit.Lost, one.im.Name, fmt.Sprintf("the results of its job %s were there and cannot be read any more: %v", job.ID, err))
+			continue
+		}
+		t.d.auditor.Answered(one.im.Name, answer, t.d.now())
+	}
+}
+
+// ofEnded returns the jobs that have ended, as they were read then.
+func (t *tracker) ofEnded() (all []tracked) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, one := range t.jobs {
+		if one.done {
+			all = append(all, *one)
+		}
+	}
+	return all
 }
 
 func (t *tracker) done(one *tracked) {

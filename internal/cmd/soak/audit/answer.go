@@ -45,8 +45,9 @@ type Answer struct {
 	Summaries []bulk.Summary
 }
 
-// Answered tells the answer to an import, received at that time. A second answer,
-// to a repetition of the same request, must be the first again.
+// Answered tells the answer to an import, received at that time. A later answer, to a
+// repetition of the same request or to another question for a job's results, must be
+// the first again.
 func (a *Auditor) Answered(name string, answer Answer, now time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,8 +56,8 @@ func (a *Auditor) Answered(name string, answer Answer, now time.Duration) {
 		return // a job that was made all the same, whose rows must not be written
 	}
 	if im.state == answered {
-		if !reflect.DeepEqual(im.results, answer.Results) {
-			a.findImport(Misreported, im, "the repetition of the request got another answer than the first")
+		if im.status != answer.Status || !reflect.DeepEqual(im.results, answer.Results) {
+			a.findImport(Misreported, im, "it has another answer than it had before")
 		}
 		return
 	}

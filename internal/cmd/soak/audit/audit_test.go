@@ -328,7 +328,7 @@ func TestPlanted(t *testing.T) {
 			}, s.now())
 			s.store("ana", "", "w1_0")
 		}},
-		{"a repetition is answered otherwise", audit.Misreported, "another answer than the first", func(s *scene) {
+		{"a repetition is answered otherwise", audit.Misreported, "another answer than it had before", func(s *scene) {
 			s.ana()
 			s.answer("i1", result(0, "ana", bulk.StatusUpdated))
 			s.store("ana", "", "w1_0")
