@@ -34,7 +34,7 @@ type plan struct {
 	made atomic.Int64
 }
 
-// An kind says how an import is sent.
+// A kind says how an import is sent.
 type kind int
 
 const (

@@ -42,6 +42,7 @@ func (d *driver) report(w io.Writer, findings []audit.Finding) {
 	}
 	fmt.Fprintf(w, "\n| what | how often |\n| --- | --- |\n")
 	line := func(what string, figure any) { fmt.Fprintf(w, "| %s | %v |\n", what, figure) }
+	line("seed", d.seed)
 	line("time", d.now().Round(time.Second))
 	line("SIGKILLs of workers and importers", d.counts.sum(kills...))
 	line("SIGSTOPs of workers and importers", d.counts.sum(stops...))
