@@ -7,6 +7,7 @@ TESTFLAGS ?=
 BENCH     ?= .
 FUZZTIME  ?= 30s
 FUZZ      ?= .
+SOAK      ?=
 THRESHOLD ?= 90
 FAULTS    ?= .
 
@@ -14,7 +15,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN         = .cache/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench fuzz cover mutate tools
+.PHONY: help test lint bench fuzz soak cover mutate tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,11 @@ fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
 		echo "$$target of $$package, $(FUZZTIME)"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done
+
+soak: tools  ## kill, stop and restart real processes while they import; SOAK=-quick for a minute of it
+	@mkdir -p .cache
+	@$(GO) build -o $(BIN)/ ./internal/cmd/soak
+	$(BIN)/testservers -require -only dynoxide,versitygw -- $(BIN)/soak -dir .cache $(SOAK)
 
 # A line of the profile is "file:range statements count"; each of the two test
 # programs has lines for all blocks of both packages.

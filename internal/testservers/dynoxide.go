@@ -34,6 +34,6 @@ var dynoxide = server{
 		// Without -db-path the tables are in memory.
 		cmd := exec.Command(filepath.Join(dir, "dynoxide"), "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 		cmd.Dir = data
-		return cmd, nil
+		return cmd, []string{"BULKOPS_TEST_DYNOXIDE_PROGRAM=" + cmd.Path}
 	},
 }

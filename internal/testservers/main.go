@@ -14,6 +14,8 @@
 //	BULKOPS_TEST_S3               URL of versitygw, an S3 server
 //	BULKOPS_TEST_S3_ACCESS_KEY    the credentials that versitygw accepts
 //	BULKOPS_TEST_S3_SECRET_KEY
+//	BULKOPS_TEST_DYNOXIDE_PROGRAM the programs of these two, for a command that starts
+//	BULKOPS_TEST_S3_PROGRAM       and kills servers of its own
 //	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings
 //	BULKOPS_TEST_CSV_SPECTRUM     folder of csv-spectrum, cases for CSV readers
 //

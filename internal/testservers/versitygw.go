@@ -39,6 +39,7 @@ var versitygw = server{
 		return cmd, []string{
 			"BULKOPS_TEST_S3_ACCESS_KEY=" + accessKey,
 			"BULKOPS_TEST_S3_SECRET_KEY=" + secretKey,
+			"BULKOPS_TEST_S3_PROGRAM=" + cmd.Path,
 		}
 	},
 }
