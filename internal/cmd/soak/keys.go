@@ -22,7 +22,7 @@ const keyBusy = 2 * time.Minute
 
 // GetIdempotencyKey shows a reservation that was made longer than lasts ago as over.
 func (k shortKeys) GetIdempotencyKey(ctx context.Context, tenant, name string) (bulk.IdempotencyKey, error) {
-	key, err := k.KeyStore.GetIdempotencyKey(ctx, tenant, name)
+	key, err := k.IdempotencyKeyStore.GetIdempotencyKey(ctx, tenant, name)
 	if over := key.BusyUntil.Add(k.lasts - keyBusy); err == nil && k.lasts > 0 && !key.Done && time.Now().After(over) {
 		key.BusyUntil = over
 	}

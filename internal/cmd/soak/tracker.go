@@ -38,7 +38,7 @@ func (t *tracker) track(im audit.Import, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.jobs[id] == nil {
-		t.jobs[id] = &tracked{im: im, job: bulk.Job{ID: id}}
+		t.jobs[id] = &tracked{im: im, job: bulk.Job{JobSpec: bulk.JobSpec{ID: id}}}
 		t.open++
 	}
 }
