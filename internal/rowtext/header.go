@@ -34,7 +34,7 @@ func (r *Records) Header() (*Header, error) {
 	} else if sep != 0 {
 		candidates = string(sep)
 	}
-	r.skipLineFeeds()
+	r.skipEmptyLines()
 	r.mark, r.marked, r.head = r.pos, true, r.lines
 	defer func() { r.marked = false }()
 	var first error

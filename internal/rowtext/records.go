@@ -110,7 +110,7 @@ func (r *Record) Cell(i int) []byte {
 func (r *Records) Next() (*Record, error) {
 	before := r.lines
 	for {
-		r.skipLineFeeds()
+		r.skipEmptyLines()
 		if err := r.read(); err != nil {
 			return nil, err
 		}
@@ -121,10 +121,17 @@ func (r *Records) Next() (*Record, error) {
 	}
 }
 
-// skipLineFeeds makes empty lines cost next to nothing.
-func (r *Records) skipLineFeeds() {
-	for r.pos < len(r.buf) && r.buf[r.pos] == '\n' {
-		r.pos++
+// skipEmptyLines makes empty lines cost next to nothing.
+func (r *Records) skipEmptyLines() {
+	for {
+		switch rest := r.buf[r.pos:]; {
+		case len(rest) > 0 && rest[0] == '\n':
+			r.pos++
+		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
+			r.pos += 2
+		default:
+			return
+		}
 		r.lines++
 	}
 }
