@@ -9,6 +9,9 @@ import (
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
+// maxIdle is how many times in a row a stream may yield nothing, as in package bufio.
+const maxIdle = 100
+
 // foreign are the beginnings of files that are taken for text.
 var foreign = []struct{ magic, name string }{
 	{"\xff\xfe\x00\x00", notUTF8Name("UTF-32")},
@@ -33,11 +36,16 @@ const NotUTF8 = "not valid UTF-8; it may be Latin-1 or Windows-1252: save it as 
 // to whoever reads on.
 func Begin(text io.Reader) (rest io.Reader, skipped int, err error) {
 	head := make([]byte, 8)
-	n := 0
+	n, idle := 0, 0
 	for n < len(head) && err == nil {
 		var m int
 		m, err = text.Read(head[n:])
 		n += m
+		if m > 0 {
+			idle = 0
+		} else if idle++; idle == maxIdle && err == nil {
+			err = io.ErrNoProgress
+		}
 	}
 	head = head[:n]
 	if err != nil {

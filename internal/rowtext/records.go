@@ -301,7 +301,7 @@ func (r *Records) more(have int) (dropped bool, err error) {
 	if len(r.buf) == cap(r.buf) {
 		r.buf = append(make([]byte, 0, max(16<<10, 2*cap(r.buf))), r.buf...)
 	}
-	for range 100 { // as many as bufio allows a reader to return nothing
+	for range maxIdle {
 		var n int
 		n, r.err = r.in.Read(r.buf[len(r.buf):cap(r.buf)])
 		r.buf = r.buf[:len(r.buf)+n]
