@@ -41,10 +41,12 @@ func appendValue(dst []byte, kind rowtext.Kind, cell []byte) (_ []byte, problem 
 		if isJSON(cell) {
 			return append(dst, cell...), ""
 		}
-		problem = fmt.Sprintf("is not JSON of at most %d levels", MaxDepth-2)
+		problem = notJSON
 	}
 	return appendString(dst, cell), problem
 }
+
+var notJSON = fmt.Sprintf("is not JSON of at most %d levels", MaxDepth-2)
 
 // quotedLen is how long a text is as a JSON string, at most.
 func quotedLen(text []byte) int {

@@ -36,6 +36,7 @@ type CSV struct {
 	exported bool // by Table
 	index    int  // of the next row
 	writer   rowWriter
+	scratch  []byte // the text of a cell
 	err      error
 }
 
@@ -71,7 +72,7 @@ func (r *CSV) next() (bulk.Row, error) {
 		return bulk.Row{}, err
 	}
 	w := &r.writer
-	*w = rowWriter{rec: rec, row: bulk.Row{Line: rec.Line}, text: append(w.text[:0], '{'), most: rowerrors.Most(r.index)}
+	*w = rowWriter{rec: rec, row: bulk.Row{Line: rec.Line}, text: append(w.text[:0], '{'), most: rowerrors.Most(r.index), before: w.before + len(w.row.Errors)}
 	r.index++
 	if r.refuse(w) {
 		return w.done(), nil
@@ -142,12 +143,13 @@ func (r *CSV) nameOf(i int) string {
 	return " (" + rowtext.Quote(r.columns[i].Header()) + ")"
 }
 
-// cell returns the text of a cell, nil if the record does not reach so far.
+// cell returns the text of a cell, nil if the record does not reach so far. It is
+// valid until cell is called again.
 func (r *CSV) cell(rec *rowtext.Record, i int) []byte {
 	if i >= rec.Known() {
 		return nil
 	}
-	return restore(rec.Cell(i), r.exported)
+	return restore(rec.Cell(i), r.exported, &r.scratch)
 }
 
 // appendIdentity appends userId or email, unless its cell is empty.
@@ -211,7 +213,12 @@ func (r *CSV) appendFields(w *rowWriter, p rowtext.Part) {
 func (r *CSV) appendValue(w *rowWriter, i int, cell []byte) {
 	c := r.columns[i]
 	var problem string
-	if w.text, problem = appendValue(w.text, c.Kind, cell); problem != "" {
+	w.text, problem = appendValue(w.text, c.Kind, cell)
+	switch {
+	case problem == "":
+	case w.full():
+		w.omitted++ // and not shown, as of a hostile row there may be many
+	default:
 		w.fail(codeOf(c.Part), c.Field(), "line %d, column %d%s: %s %s",
 			w.rec.Line, i+1, r.nameOf(i), rowtext.Quote(cell), problem)
 	}
@@ -225,7 +232,18 @@ type rowWriter struct {
 	long    bool // the text would be longer than MaxRow
 	most    int  // errors
 	omitted int
+	before  int // errors of the rows before
 }
+
+// maxErrors is how many errors of a text are made. Requests have fewer rows, but
+// one with many more is read to its end so as to count them.
+const maxErrors = 100_000
+
+// oneOfMany are the errors of rows behind the first maxErrors.
+var oneOfMany = []bulk.RowError{{
+	Code:    bulk.CodeInvalidUser,
+	Message: fmt.Sprintf("the row has an error; more than %d were found before it", maxErrors),
+}}
 
 // fits reports whether a cell has something in it for which the row has room. What
 // is written to escape it counts.
@@ -252,16 +270,25 @@ func (w *rowWriter) appendKey(p rowtext.Part) {
 }
 
 func (w *rowWriter) fail(code bulk.Code, field, format string, args ...any) {
-	if len(w.row.Errors) == w.most {
+	switch {
+	case w.before >= maxErrors:
+		w.row.Errors = oneOfMany
+		return
+	case w.full():
 		w.omitted++
 		return
 	}
 	w.row.Errors = append(w.row.Errors, bulk.RowError{Code: code, Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
+// full reports whether further errors are but counted.
+func (w *rowWriter) full() bool {
+	return len(w.row.Errors) == w.most || w.before >= maxErrors && len(w.row.Errors) > 0
+}
+
 // done returns the row.
 func (w *rowWriter) done() bulk.Row {
-	if w.omitted > 0 {
+	if w.omitted > 0 && w.before < maxErrors {
 		w.row.Errors[w.most-1].Message += rowerrors.Omitted(w.omitted)
 	}
 	return w.row

@@ -3,6 +3,7 @@ package rowio
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -60,8 +61,8 @@ func defuseJSON(text []byte) string {
 }
 
 // restore returns the text of a cell that may have been defused: at its beginning,
-// or within it too.
-func restore(cell []byte, within bool) []byte {
+// or within it too. It uses the room of scratch, which may grow.
+func restore(cell []byte, within bool, scratch *[]byte) []byte {
 	if bytes.IndexByte(cell, '\'') < 0 {
 		return cell
 	}
@@ -71,11 +72,12 @@ func restore(cell []byte, within bool) []byte {
 	if !within {
 		return cell
 	}
-	var text []byte
+	text := slices.Grow((*scratch)[:0], len(cell))
 	for rest := cell; ; {
 		n := segment(rest)
 		text = append(text, rest[:n]...)
 		if rest = rest[n:]; len(rest) == 0 {
+			*scratch = text
 			return text
 		}
 		if rest[0] == '\'' && startsSign(rest) {

@@ -122,7 +122,9 @@ func (r *JSON) members() error {
 				return err
 			}
 		default:
-			r.refuse(`unknown key %s: the body has "users" and "options"`, rowtext.Quote(name))
+			if r.fault == nil {
+				r.refuse(`unknown key %s: the body has "users" and "options"`, rowtext.Quote(name))
+			}
 			if err := r.skip(); err != nil {
 				return err
 			}
@@ -193,6 +195,7 @@ func (r *JSON) readOptions() error {
 		option := Option(r.options, name)
 		kind := r.values.peek()
 		switch {
+		case option == nil && r.fault != nil: // of which there may be many
 		case option == nil:
 			r.refuse("unknown option %s", rowtext.Quote(name))
 		case seen[name]:

@@ -23,7 +23,7 @@ func TestHeader(t *testing.T) {
 		"userId\temail\n":                         {'\t', 2, []string{"userId", "email"}},
 		"userId|email\n":                          {'|', 2, []string{"userId", "email"}},
 		"userId,customFields.a;b|c\td\n":          {',', 2, []string{"userId", "customFields.a;b|c\td"}},
-		"\n,,\r\n;;\nuserId;email;;\n":            {';', 5, []string{"userId", "email"}}, // what a comma makes of it plays no part
+		"\n;\r\n;;\nuserId;email;;\n":             {';', 5, []string{"userId", "email"}}, // what a comma makes of it plays no part
 		"sep=|\r\nuserId|customFields.a,b\n":      {'|', 3, []string{"userId", "customFields.a,b"}},
 		"Sep=,":                                   {0, 0, nil},
 		"\ufeffsep=\t\nEMAIL\n":                   {'\t', 3, []string{"email"}},
