@@ -39,13 +39,13 @@ func costOf(format string, body io.Reader) (c cost) {
 // most is what reading a body of that size may allocate: buffers that double until
 // a row fits, and texts of errors.
 func (c cost) most(format string, size int) uint64 {
-	held, factor, stacks := rowio.MaxRow, 5, 128<<10
+	held, factor, fixed := rowio.MaxRow, 5, 512<<10
 	if format != "csv" {
 		// Of a value that is too long for a row the decoder holds twice as much, and
 		// doubles that for the rest of a string. It nests up to 10,000 levels.
-		held, factor, stacks = 4*rowio.MaxRow, 4, 2<<20
+		held, factor, fixed = 4*rowio.MaxRow, 4, 2<<20
 	}
-	return uint64(stacks+factor*min(size, held)) + 512*uint64(c.errors)
+	return uint64(fixed+factor*min(size, held)) + 512*uint64(c.errors)
 }
 
 // Bodies that are made to cost more than they are worth do not.

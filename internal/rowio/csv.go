@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/rowerrors"
@@ -245,18 +246,19 @@ var oneOfMany = []bulk.RowError{{
 	Message: fmt.Sprintf("the row has an error; more than %d were found before it", maxErrors),
 }}
 
-// fits reports whether a cell has something in it for which the row has room. What
-// is written to escape it counts.
+// fits reports whether a cell has something in it for which the row has room, and
+// makes that for a large one. What is written to escape it counts.
 func (w *rowWriter) fits(cell []byte) bool {
-	if len(cell) == 0 {
-		return false
-	}
+	const large = 4 << 10
 	n := len(cell)
-	if len(w.text)+6*n > MaxRow { // or else no escapes matter
+	if n > large {
 		n = quotedLen(cell)
 	}
 	w.long = w.long || len(w.text)+n > MaxRow
-	return !w.long
+	if n > large && !w.long {
+		w.text = slices.Grow(w.text, n+large) // with the key in front of it
+	}
+	return n > 0 && !w.long
 }
 
 // appendKey begins a member of the row.

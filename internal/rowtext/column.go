@@ -68,10 +68,9 @@ const (
 //   - _index, _line, _status, _errors and _rest: notes, which are passed over.
 //   - nothing.
 //
-// Blanks around headers, names and types are dropped. If the header is none of
-// these it says what is wrong with it.
+// Blanks around names and types are dropped; those around the header have been. If
+// the header is none of these it says what is wrong with it.
 func parseColumn(header string) (_ Column, problem string) {
-	header = strings.TrimSpace(header)
 	switch header {
 	case "":
 		return Column{Part: Nameless}, ""
@@ -133,7 +132,7 @@ func parseField(p Part, name string) (_ Column, problem string) {
 	}
 	c.Name = strings.TrimSpace(c.Name)
 	if n := utf8.RuneCountInString(c.Name); n < 1 || n > bulk.MaxFieldName {
-		return Column{}, fmt.Sprintf("has a field name of %d characters: it could be %s.NAME, where NAME has 1 to %d", n, p.Key(), bulk.MaxFieldName)
+		return Column{}, fmt.Sprintf("has a field name that is empty or too long: it could be %s.NAME, where NAME has 1 to %d characters", p.Key(), bulk.MaxFieldName)
 	}
 	return c, ""
 }

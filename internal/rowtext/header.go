@@ -116,7 +116,7 @@ func (r *Records) header() (*Header, error) {
 	places := make(map[place]int, rec.Used)
 	for i := range rec.Used {
 		name := rec.Cell(i)
-		c, problem := parseColumn(string(name))
+		c, problem := parseColumn(string(clip(name)))
 		if rec.Blank == i+1 {
 			problem = "begins with blanks and then a quote: remove the blanks"
 		}
@@ -139,6 +139,14 @@ func (r *Records) header() (*Header, error) {
 	}
 	h.Text = bytes.Clone(h.Text)
 	return h, nil
+}
+
+// clip returns a name without blanks around it, and no more of it than it takes to
+// see that it is too long.
+func clip(name []byte) []byte {
+	const most = 4 << 10
+	name = bytes.TrimSpace(name)
+	return name[:min(len(name), most)]
 }
 
 // seen names the separators that the line of a refused header has beside the one

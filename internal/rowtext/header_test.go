@@ -65,11 +65,13 @@ func TestHeaderRefused(t *testing.T) {
 		"userId,team\n":            `line 1: column 2 "team" is unknown: it could be userId, email, customFields.team or metadata.team`,
 		"userId,customfields\n":    `line 1: column 2 "customfields" is unknown: it could be customFields.NAME for one field, or customFields:json for all of them`,
 		"userId,_id\n":             `line 1: column 2 "_id" is unknown: only _index, _line, _status, _errors and _rest begin with an underscore`,
-		"userId,metadata. :json\n": `line 1: column 2 "metadata. :json" has a field name of 0 characters: it could be metadata.NAME, where NAME has 1 to 255`,
+		"userId,metadata. :json\n": `line 1: column 2 "metadata. :json" has a field name that is empty or too long: it could be metadata.NAME, where NAME has 1 to 255 characters`,
 		"userId,metadata.a:int\n":  `line 1: column 2 "metadata.a:int" has an unknown type: there are :string, :number, :boolean and :json; put :string behind a name that has a colon`,
 		"User_ID,userId\n":         `line 1: column 2 "userId" appears twice: column 1 is "userId" too`,
 		"userId, \"email\"\n":      `line 1: column 2 " \"email\"" begins with blanks and then a quote: remove the blanks`,
-		"metadata.a,_line\n":       `line 1: no column is userId or email, of which one is needed; column 1 is "metadata.a"`,
+		"userId,metadata." + strings.Repeat("ü", 9000) + "\n": `line 1: column 2 "metadata.` + strings.Repeat("ü", 55) + `…" has a field name that is empty or too long: it could be metadata.NAME, where NAME has 1 to 255 characters`,
+		"userId,\"\"\"" + strings.Repeat("x", 9000) + "\"\n":  `line 1: column 2 "\"` + strings.Repeat("x", 63) + `…" is unknown: it could be userId, email, customFields.NAME or metadata.NAME`,
+		"metadata.a,_line\n": `line 1: no column is userId or email, of which one is needed; column 1 is "metadata.a"`,
 		"userId" + strings.Repeat(",_line", 2000) + ",,,\n": `line 1: the header row has 2001 columns; the limit is 2000`,
 	} {
 		r := rowtext.NewRecords(strings.NewReader(text), rowtext.Separators, 20_000)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -93,7 +94,7 @@ func (r *Record) Cell(i int) []byte {
 	if bytes.IndexByte(cell, '"') < 0 {
 		return cell
 	}
-	r.scratch = r.scratch[:0]
+	r.scratch = slices.Grow(r.scratch[:0], len(cell))
 	for {
 		part, rest, more := bytes.Cut(cell, []byte(`""`))
 		r.scratch = append(r.scratch, part...)
