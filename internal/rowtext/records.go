@@ -153,25 +153,15 @@ const (
 func (r *Records) read() error {
 	rec := &r.record
 	*rec = Record{Line: r.lines + 1, spans: rec.spans[:0], scratch: rec.scratch}
-	var (
-		s      = begin
-		cell   int  // where the cell begins
-		end    int  // where it ends, for cr
-		filled bool // there is something in it
-		text   = r.buf[r.pos:]
-	)
+	s, text := begin, r.buf[r.pos:]
+	cell, end, filled := 0, 0, false // where the cell begins, where it ends for cr, and if there is something in it
 	for i := 0; ; i++ {
-		switch s { // passes over what has no meaning
+		switch s {
 		case plain:
 			i += indexPlainEnd(text[i:], r.sep)
 		case quoted:
-			n := bytes.IndexByte(text[i:], '"')
-			if n < 0 {
-				n = len(text) - i
-			}
-			r.lines += bytes.Count(text[i:i+n], []byte{'\n'})
-			filled = filled || n > 0
-			i += n
+			n := r.quotedEnd(text[i:])
+			i, filled = i+n, filled || n > 0
 		}
 		if i == len(text) {
 			dropped, err := r.more(i)
@@ -180,16 +170,14 @@ func (r *Records) read() error {
 			}
 			if err == io.EOF {
 				return r.finish(s, span{cell, i}, end, filled)
-			}
-			if err != nil {
+			} else if err != nil {
 				return err
 			}
 			text = r.buf[r.pos:]
 			i-- // the byte is still to be looked at
 			continue
 		}
-		c := text[i]
-		switch {
+		switch c := text[i]; {
 		case s == quoted:
 			s = closed
 		case s == closed && c == '"':
@@ -221,6 +209,17 @@ func (r *Records) read() error {
 			s, filled = plain, true
 		}
 	}
+}
+
+// quotedEnd returns where the next quote is, len(text) if there is none, and counts
+// the lines up to there.
+func (r *Records) quotedEnd(text []byte) int {
+	n := bytes.IndexByte(text, '"')
+	if n < 0 {
+		n = len(text)
+	}
+	r.lines += bytes.Count(text[:n], []byte{'\n'})
+	return n
 }
 
 // finish ends the record that the text ends with.
