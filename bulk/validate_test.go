@@ -199,8 +199,11 @@ func TestRowCost(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		readRow(100, Row{JSON: []byte(row)})
 		runtime.ReadMemStats(&after)
-		cost := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(row))
-		assert.LessOrEqual(t, cost, 16.0, name)
+		cost, most := float64(after.TotalAlloc-before.TotalAlloc)/float64(len(row)), 16.0
+		if strings.Contains(name, "unknown") {
+			most = 4 // they are counted, and not held
+		}
+		assert.LessOrEqual(t, cost, most, name)
 		t.Logf("%s: %.1f bytes allocated for a byte", name, cost)
 	}
 }

@@ -95,7 +95,7 @@ func TestCost(t *testing.T) {
 		"a long name over many problems":         {`{"` + strings.Repeat("k", size) + `":[` + strings.Repeat("1e999,", 1000) + `0]}`, 6},
 		"a long escaped name over many problems": {`{"` + strings.Repeat(`\n`, size/2) + `":[` + strings.Repeat("1e999,", 1000) + `0]}`, 12},
 		"many problems":                          {fill(`{"a":[`, "1e999,", "0]}"), 6},
-		"many names":                             {fill(`{"z":1`, `,"a":1`, "}"), 14},
+		"many names":                             {fill(`{"z":1`, `,"a":1`, "}"), 18},
 		"many elements":                          {fill(`{"a":[`, "1,", "0]}"), 6},
 		"deep":                                   {strings.Repeat(`{"a":[`, 14) + fill(``, "1,", "0") + strings.Repeat("]}", 14), 6},
 		"long strings":                           {fill(`{"a":"`, `\n`, `"}`), 12},
