@@ -55,7 +55,7 @@ func ParseFields(text []byte) (Fields, error) {
 	default:
 		return Fields{}, fmt.Errorf("bulk: fields are not a JSON object but %s", kindName(text))
 	}
-	fields, problems := fieldsOf(text)
+	fields, problems, _ := fieldsOf(text)
 	if len(problems) > 0 {
 		return Fields{}, fmt.Errorf("bulk: field %q: %s", clip(problems[0].Path), problemText(problems[0].Kind))
 	}
@@ -72,13 +72,14 @@ func NewFields(values map[string]any) (Fields, error) {
 	return ParseFields(text)
 }
 
-// fieldsOf makes fields of an object that is valid JSON.
-func fieldsOf(object []byte) (Fields, []canon.Problem) {
-	text, problems := canon.Value(object, fieldLimits)
+// fieldsOf makes fields of an object that is valid JSON; see [canon.Value] for its
+// problems.
+func fieldsOf(object []byte) (_ Fields, problems []canon.Problem, more int) {
+	text, problems, more := canon.Value(object, fieldLimits)
 	if text == "{}" {
 		text = ""
 	}
-	return Fields{text}, problems
+	return Fields{text}, problems, more
 }
 
 // fieldsText takes over canonical text.

@@ -69,7 +69,8 @@ type RowResult struct {
 	Email  string `json:"email,omitempty"`
 	Status Status `json:"status"`
 	// Errors says why the row failed. A row that breaks several rules has
-	// several, at most 100.
+	// several: at most 100 in the first 100 rows of a request and 10 in the others. The
+	// last message says how many more there are.
 	Errors []RowError `json:"errors,omitempty"`
 	// WelcomeEmail is set on created rows if the request asked for welcome emails
 	// and the user had an address after the last row.

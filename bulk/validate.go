@@ -9,11 +9,8 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/bulkops/bulkops/internal/canon"
+	"github.com/bulkops/bulkops/internal/rowerrors"
 )
-
-// maxRowErrors bounds the errors of one row, so that a hostile row does not
-// answer with many times its own size.
-const maxRowErrors = 100
 
 // A plan is a row that was read and validated: what it wants of a user, or why
 // it fails.
@@ -21,7 +18,8 @@ type plan struct {
 	index, line int
 	// User has the id and email that the row gives, and its fields as a patch.
 	User
-	errors []RowError
+	errors  []RowError
+	omitted int // errors beyond those that the row lists
 }
 
 var rowRules = newRowRules()
@@ -58,19 +56,30 @@ func readRow(index int, row Row) *plan {
 }
 
 func (p *plan) readRow(index int, row Row) {
-	*p = plan{index: index, line: row.Line, errors: slices.Clip(row.Errors[:min(len(row.Errors), maxRowErrors)])}
+	most := rowerrors.Most(index)
+	*p = plan{index: index, line: row.Line, errors: slices.Clip(row.Errors[:min(len(row.Errors), most)])}
+	p.omitted = len(row.Errors) - len(p.errors)
 	if len(row.JSON) > 0 {
 		p.read(row.JSON)
 	} else if len(p.errors) == 0 {
 		p.fail(CodeInvalidUser, "", "the row is empty")
 	}
+	if p.omitted > 0 {
+		p.errors = slices.Clone(p.errors) // they may be the reader's
+		p.errors[len(p.errors)-1].Message += rowerrors.Omitted(p.omitted)
+	}
 }
 
 func (p *plan) fail(code RowCode, field, message string) {
-	if len(p.errors) < maxRowErrors {
-		p.errors = append(p.errors, RowError{Code: code, Field: field, Message: message})
+	if p.full() {
+		p.omitted++
+		return
 	}
+	p.errors = append(p.errors, RowError{Code: code, Field: field, Message: message})
 }
+
+// full reports whether further errors are but counted.
+func (p *plan) full() bool { return len(p.errors) >= rowerrors.Most(p.index) }
 
 // The keys of a row.
 const (
@@ -79,6 +88,8 @@ const (
 	keyCustomFields = "customFields"
 	keyMetadata     = "metadata"
 )
+
+var rowKeys = []string{keyUserID, keyEmail, keyCustomFields, keyMetadata}
 
 // keyName returns the name of a key. The names that rows have cost nothing.
 func keyName(quoted []byte) string {
@@ -104,7 +115,7 @@ type keySet struct {
 
 // add reports whether the key is new.
 func (s *keySet) add(name string) bool {
-	i := slices.Index([]string{keyUserID, keyEmail, keyCustomFields, keyMetadata}, name)
+	i := slices.Index(rowKeys, name)
 	if i >= 0 {
 		old := s.known[i]
 		s.known[i] = true
@@ -134,8 +145,12 @@ func (p *plan) read(row jsontext.Value) {
 			break
 		}
 		name := keyName(quoted)
+		if p.full() && !slices.Contains(rowKeys, name) {
+			p.omitted++ // not held, as of a hostile row there may be many
+			continue
+		}
 		if !seen.add(name) {
-			p.fail(CodeDuplicateKey, clip(name), fmt.Sprintf("key %q stands twice in the row", clip(name)))
+			p.fail(CodeDuplicateKey, clip(name), fmt.Sprintf("key %q appears twice in the row", clip(name)))
 			continue
 		}
 		null := canon.IsNull(value)
@@ -213,7 +228,8 @@ func (p *plan) fields(name string, value jsontext.Value, null bool, code RowCode
 		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, kindName(value)))
 		return Fields{}
 	}
-	fields, problems := fieldsOf(value)
+	fields, problems, more := fieldsOf(value)
+	p.omitted += more
 	for _, problem := range problems {
 		path := name + "." + clip(problem.Path)
 		c := code

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -134,17 +135,77 @@ func TestRowSize(t *testing.T) {
 	assert.Equal(t, []fault{{CodeUserTooLarge, ""}}, faults(readRow(0, row(most+1)).errors))
 }
 
+// A request of 10,000 rows does not answer with millions of errors, whatever finds
+// them: the first 100 rows list up to 100 each, the others 10.
 func TestRowErrorsAreBounded(t *testing.T) {
-	var row strings.Builder
-	row.WriteString(`{"userId":1`)
-	for i := range 3 * maxRowErrors {
-		fmt.Fprintf(&row, `,"key%d":1`, i)
+	unknown := func(n int) string {
+		var row strings.Builder
+		row.WriteString(`{"userId":1`)
+		for i := range n {
+			fmt.Fprintf(&row, `,"key%d":1`, i)
+		}
+		return row.String() + "}"
 	}
-	row.WriteString("}")
-	p := readRow(0, Row{JSON: []byte(row.String())})
-	assert.Len(t, p.errors, maxRowErrors)
-	assert.Equal(t, fault{CodeInvalidUserID, "userId"}, faults(p.errors)[0])
-	assert.Equal(t, fault{CodeUnknownField, "key98"}, faults(p.errors)[maxRowErrors-1])
+	numbers := func(n int) string { return `{"userId":1,"metadata":{"a":[` + strings.Repeat("1e999,", n) + `0]}}` }
+	long := strings.Repeat("k", 1<<20)
+	for _, test := range []struct {
+		index     int
+		row       string
+		errors    int
+		last, end string
+	}{
+		{0, unknown(99), 100, "key98", "is not a field of a user"},
+		{0, unknown(300), 100, "key98", "is not a field of a user; and 201 more errors of this row"},
+		{99, unknown(100), 100, "key98", "is not a field of a user; and 1 more error of this row"},
+		{100, unknown(9), 10, "key8", "is not a field of a user"},
+		{100, unknown(300), 10, "key8", "is not a field of a user; and 291 more errors of this row"},
+		{100, unknown(300)[:len(unknown(300))-1] + `,"email":5,"key1":2}`, 10, "key8", "; and 293 more errors of this row"},
+		{0, numbers(300), 100, "metadata.a[98]", "; and 201 more errors of this row"},
+		{9_999, numbers(300), 10, "metadata.a[8]", "; and 291 more errors of this row"},
+		{0, `{"userId":"u","metadata":{"` + long + `":[` + strings.Repeat("1e999,", 300) + `0]}}`, 100, "metadata." + long[:64] + "…", "; and 201 more errors of this row"},
+	} {
+		p := readRow(test.index, Row{JSON: []byte(test.row)})
+		require.Len(t, p.errors, test.errors)
+		last := p.errors[test.errors-1]
+		assert.Equal(t, test.last, last.Field)
+		assert.True(t, strings.HasSuffix(last.Message, test.end), last.Message)
+	}
+}
+
+// What a row costs beyond its own text is bounded by a small factor of it, also for
+// a worker that validates it again.
+func TestRowCost(t *testing.T) {
+	const size = 4 << 20
+	fill := func(before, part, after string) string {
+		return before + strings.Repeat(part, (size-len(before)-len(after))/len(part)) + after
+	}
+	var names strings.Builder
+	for i := 0; names.Len() < size; i++ {
+		fmt.Fprintf(&names, `,"%d":1`, i)
+	}
+	for name, row := range map[string]string{
+		"a long name over many problems":         `{"metadata":{"` + strings.Repeat("k", size) + `":[` + strings.Repeat("1e999,", 100) + `0]}}`,
+		"a long escaped name over many problems": `{"metadata":{"` + strings.Repeat(`\n`, size/2) + `":[` + strings.Repeat("1e999,", 100) + `0]}}`,
+		"many unknown keys":                      `{"userId":"u"` + names.String() + `}`,
+		"one unknown key many times":             fill(`{"userId":"u"`, `,"a":1`, `}`),
+		"many keys":                              `{"userId":"u","metadata":{"":1` + names.String() + `}}`,
+		"keys in disorder":                       fill(`{"userId":"u","metadata":{"z":1`, `,"a":1`, `}}`),
+		"many elements":                          fill(`{"userId":"u","metadata":{"a":[`, `1,`, `0]}}`),
+		"a long id":                              fill(`{"userId":"`, `\n`, `"}`),
+	} {
+		var before, after runtime.MemStats
+		runtime.GC() // and once more, so that nothing is taken from a pool
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		readRow(100, Row{JSON: []byte(row)})
+		runtime.ReadMemStats(&after)
+		cost, most := float64(after.TotalAlloc-before.TotalAlloc)/float64(len(row)), 16.0
+		if strings.Contains(name, "unknown") {
+			most = 4 // they are counted, and not held
+		}
+		assert.LessOrEqual(t, cost, most, name)
+		t.Logf("%s: %.1f bytes allocated for a byte", name, cost)
+	}
 }
 
 func TestRowErrorsOfTheReaderComeFirst(t *testing.T) {

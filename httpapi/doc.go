@@ -39,12 +39,18 @@
 //   - A body that is not JSON is INVALID_JSON even if something else is wrong with
 //     it too. In NDJSON a broken line refuses the whole request. In CSV a record
 //     of another length than the header is a row that fails, but broken quotes
-//     refuse the whole request.
+//     refuse the whole request. UTF-16, Latin-1, a spreadsheet file and gzip
+//     without its header are named for what they are, with the code of a text
+//     that is not of its format.
 //   - A request with an Idempotency-Key is compared with the first by its rows and
 //     options, not by its bytes: white space between rows does not make another
 //     body. A refused request leaves its key free. Without a [bulk.IdempotencyKeyStore] a
 //     request with a key is 400.
-//   - A row of more than 4 MiB of text fails as USER_TOO_LARGE.
+//   - A row of more than 4 MiB of text fails as USER_TOO_LARGE, however long it is.
+//     Of one with a string or number beyond 8 MiB only the brackets and quotes are
+//     looked at. White space of that length between values is 413.
+//   - The first 100 rows of a request list up to 100 errors each, the others 10. The
+//     message of the last one says how many more there are.
 //   - Results of a job that has none, or has not ended, are 404 NOT_FOUND, with
 //     Retry-After while it runs.
 //   - A results stream that breaks off closes the connection, so that nobody takes
@@ -52,24 +58,38 @@
 //
 // # CSV
 //
-// CSV is RFC 4180 in UTF-8 with a header row; records may end with LF alone, empty
-// lines are passed over, a quote in a cell that does not begin with one is a
-// character like others, and cells come through byte by byte, line ends in quotes
-// included. The type of a field stands behind the last colon of its column:
-// :string, :number, :boolean or :json; :string is for names that have a colon.
-// Booleans may be of any case. Beyond the contract, customFields:json and
-// metadata:json hold whole objects, and columns that begin with an underscore are
-// notes, which are passed over.
+// CSV is RFC 4180 in UTF-8 with a header row. Records may end with LF alone, a quote
+// in a cell that does not begin with one is a character like others, and cells come
+// through byte by byte, line ends in quotes included. Records whose cells are all
+// empty are passed over. The type of a field stands behind the last colon of its
+// column: :string, :number, :boolean or :json; :string is for names that have a
+// colon. Booleans may be of any case. Beyond the contract, customFields:json and
+// metadata:json hold whole objects.
 //
-// So the CSV of a job's results can be mended and sent again as it is. It begins
-// with a byte order mark, has _index, _line, _status and _errors in front, then
-// the rows' own columns, and, if rows have keys that users cannot have, these as
-// JSON in _rest. The types of its columns keep all values as they were: a column
-// of different types, or with nulls or empty strings, is :json.
+// The separator is the first of , ; tab and | with which every column has a valid
+// name, one of userId and email among them, or that of a first line like "sep=;". A
+// refused header is explained as one with commas. The blanks that are dropped around
+// the names of fields are those of Unicode; blanks in front of a quote are spaces and
+// tabs. The columns _index, _line, _status, _errors and _rest are passed over,
+// however often they are there.
+//
+// So the CSV of a job's results can be mended and sent again as it is, and as a
+// spreadsheet saves it. It begins with a byte order mark, has _index, _line, _status
+// and _errors in front, then the rows' own columns, and, if rows have keys that users
+// cannot have, these as JSON in _rest. The types of its columns keep all values as
+// they were: a column of different types, or with nulls or empty strings, is :json.
+// Fields whose names have blanks at an end, a separator or a line end are in
+// customFields:json or metadata:json.
 //
 // A string that begins with one of = + - @ ＝ ＋ － ＠, tab, carriage return or line
-// feed, or with apostrophes and then one of these, gets an apostrophe in front
-// there, so that no spreadsheet runs it. One apostrophe is taken away from such
-// cells when they are sent. Other cells that begin with an apostrophe stay as they
-// are.
+// feed, or with apostrophes, white space, control or zero-width characters and then
+// one of these signs, gets an apostrophe in front there, so that no spreadsheet runs
+// it. One apostrophe is taken away from such cells when they are sent. Other cells
+// that begin with an apostrophe stay as they are.
+//
+// A program that takes another separator than the comma, as spreadsheets do in many
+// countries, heeds no quotes within what it takes for a cell. So the same is done
+// behind each ; | tab and line end within a string, and ; and | are escaped in JSON.
+// These apostrophes are taken away from texts that have a column _index alone: cells
+// of others come through as they are.
 package httpapi

@@ -33,10 +33,14 @@ var formats = []format{
 		mediaType: "text/csv", inQuery: true,
 		rows: func(body io.Reader, _ bulk.Options) bulk.RowReader { return rowio.NewCSV(body) },
 	},
+	{
+		mediaType: "text/tab-separated-values", inQuery: true,
+		rows: func(body io.Reader, _ bulk.Options) bulk.RowReader { return rowio.NewTSV(body) },
+	},
 }
 
 const (
-	acceptedTypes     = "application/json, application/x-ndjson, text/csv"
+	acceptedTypes     = "application/json, application/x-ndjson, text/csv, text/tab-separated-values"
 	acceptedEncodings = "gzip"
 )
 

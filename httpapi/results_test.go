@@ -21,30 +21,59 @@ import (
 	"github.com/bulkops/bulkops/httpapi"
 )
 
-// The rows that failed are mended in the CSV and sent again, and nothing of them
-// is lost on the way.
+// The rows that failed are mended in the CSV, in a spreadsheet that saves it in its
+// own way, and sent again, and nothing of them is lost on the way.
 func TestMendedRowsAreSentAgain(t *testing.T) {
-	w := newWorld(t)
 	body := `{"users":[
 		{"userId":"good"},
-		{"userId":"=u1","email":"bad","customFields":{"n":9007199254740993,"s":"=1+1","e":"","t":true,"z":null,"o":{"a":[1,"x"]},"m":1,"q":"'@"},"metadata":{"x":"a\r\nb"}},
+		{"userId":"=u1","email":"bad","customFields":{"n":9007199254740993,"s":"=1+1","e":"","t":true,"z":null,"o":{"a":[1,"x;=2|3"]},"m":1,"q":"'@","d":"a;=1\t+2\n-3|'@4;,"},"metadata":{"x":"a\r\nb","y":" \u200b=1","\tn;=1":[1]}},
 		{"userId":"u2","email":"bad","customFields":{"m":"1"}}
 	]}`
-	id := w.submit(body)
-	w.run(id)
-	rec := w.do(admin, "GET", "/v1/bulk/jobs/"+id+"/results?format=csv&only=failed", "")
-	require.Equal(t, http.StatusOK, rec.Code)
-	mended := strings.ReplaceAll(rec.Body.String(), ",bad,", ",=ok@example.com,")
-	mended = strings.Replace(mended, ",=ok@", ",'=ok@", 1) // as the export would write it
-	rec = w.do(admin, "POST", usersPath, mended, "Content-Type: text/csv")
-	require.Contains(t, rec.Body.String(), `"created":1`, "the second row has the email of the first")
+	records := func(comma, text string) string {
+		all, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))).ReadAll()
+		require.NoError(t, err)
+		var b strings.Builder
+		for _, record := range all {
+			for i, cell := range record {
+				if i > 0 {
+					b.WriteString(comma)
+				}
+				b.WriteString(`"` + strings.ReplaceAll(cell, `"`, `""`) + `"`)
+			}
+			b.WriteString(comma + "\r\n")
+		}
+		return b.String() + strings.Repeat(comma, len(all[0])) + "\r\n"
+	}
+	for name, save := range map[string]struct {
+		save        func(text string) string
+		contentType string
+	}{
+		"as it is":                  {func(text string) string { return text }, "text/csv"},
+		"with semicolons":           {func(text string) string { return records(";", text) }, "text/csv"},
+		"with a line that says so":  {func(text string) string { return "sep=|\r\n" + records("|", text) }, "text/csv"},
+		"with tabs":                 {func(text string) string { return records("\t", text) }, "text/csv"},
+		"with tabs, which are said": {func(text string) string { return records("\t", text) }, "text/tab-separated-values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.submit(body)
+			w.run(id)
+			rec := w.do(admin, "GET", "/v1/bulk/jobs/"+id+"/results?format=csv&only=failed", "")
+			require.Equal(t, http.StatusOK, rec.Code)
+			mended := strings.ReplaceAll(rec.Body.String(), ",bad,", ",=ok@example.com,")
+			mended = strings.Replace(mended, ",=ok@", ",'=ok@", 1) // as the export would write it
+			rec = w.do(admin, "POST", usersPath, save.save(mended), "Content-Type: "+save.contentType)
+			require.Contains(t, rec.Body.String(), `"created":1`, "the second row has the email of the first")
+			require.Contains(t, rec.Body.String(), `"totalRecords":2`)
 
-	found, err := w.store.Lookup(t.Context(), "acme", []bulk.Ref{{ID: "=u1"}})
-	require.NoError(t, err)
-	require.NotNil(t, found[0].ByID)
-	assert.Equal(t, "=ok@example.com", found[0].ByID.Email)
-	assert.Equal(t, `{"e":"","m":1,"n":9007199254740993,"o":{"a":[1,"x"]},"q":"'@","s":"=1+1","t":true}`, found[0].ByID.CustomFields.String())
-	assert.Equal(t, `{"x":"a\r\nb"}`, found[0].ByID.Metadata.String())
+			found, err := w.store.Lookup(t.Context(), "acme", []bulk.Ref{{ID: "=u1"}})
+			require.NoError(t, err)
+			require.NotNil(t, found[0].ByID)
+			assert.Equal(t, "=ok@example.com", found[0].ByID.Email)
+			assert.Equal(t, `{"d":"a;=1\t+2\n-3|'@4;,","e":"","m":1,"n":9007199254740993,"o":{"a":[1,"x;=2|3"]},"q":"'@","s":"=1+1","t":true}`, found[0].ByID.CustomFields.String())
+			assert.Equal(t, "{\"\\tn;=1\":[1],\"x\":\"a\\r\\nb\",\"y\":\" \u200b=1\"}", found[0].ByID.Metadata.String())
+		})
+	}
 }
 
 // Results of more than a buffer, in each format.

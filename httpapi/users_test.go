@@ -38,7 +38,7 @@ func TestContentTypes(t *testing.T) {
 	for contentType, format := range map[string]string{
 		"application/json": "json", "Application/JSON": "json", "application/json; charset=utf-8": "json", `application/json;charset="UTF-8"`: "json",
 		"application/json; profile=x": "json", "application/x-ndjson": "ndjson", "application/x-ndjson; charset=utf-8": "ndjson",
-		"text/csv": "csv", "text/csv; header=present": "csv", "text/csv; charset=UTF-8": "csv",
+		"text/csv": "csv", "text/csv; header=present": "csv", "text/csv; charset=UTF-8": "csv", "text/tab-separated-values": "csv",
 	} {
 		rec := w.do(admin, "POST", usersPath, bodies[format], "Content-Type: "+contentType)
 		assert.Equal(t, http.StatusOK, rec.Code, contentType)
@@ -129,6 +129,11 @@ func TestZipBomb(t *testing.T) {
 
 	w = newWorld(t)
 	rec = w.do(admin, "POST", usersPath, bomb, "Content-Encoding: gzip")
+	require.Equal(t, http.StatusOK, rec.Code)
+	assert.Contains(t, rec.Body.String(), "USER_TOO_LARGE", "rule: a row over the limits of its size fails alone")
+
+	w = newWorld(t)
+	rec = w.do(admin, "POST", usersPath, zip(`{"users":[`+strings.Repeat(" ", 20<<20)+`{}]}`), "Content-Encoding: gzip")
 	requireProblem(t, rec, http.StatusRequestEntityTooLarge, "BODY_TOO_LARGE", "a single value")
 	w.empty()
 }

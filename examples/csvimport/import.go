@@ -24,6 +24,11 @@ func (p *program) importFile(ctx context.Context, c *client.Client, opts *option
 	})
 	bar.end()
 
+	var refused *client.SourceError
+	if errors.As(err, &refused) && len(im.Parts) == 0 {
+		p.complain(err)
+		return exitUsage
+	}
 	var ended *client.JobError
 	if err != nil && !errors.As(err, &ended) {
 		p.complain(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,6 +37,9 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error
 		in.file, err = os.Open(name)
 	}
 	if err == nil {
+		err = in.unzip(ctx)
+	}
+	if err == nil {
 		err = in.scan(ctx)
 	}
 	if err == nil && in.rows == 0 {
@@ -46,6 +50,32 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error
 		return nil, err
 	}
 	return in, nil
+}
+
+// unzip puts a decompressed copy in the place of a file that is compressed.
+func (in *input) unzip(ctx context.Context) error {
+	if err := in.rewind(); err != nil {
+		return err
+	}
+	magic := make([]byte, 2)
+	if n, _ := io.ReadFull(in.file, magic); string(magic[:n]) != "\x1f\x8b" { // an error comes again
+		return nil
+	}
+	if err := in.rewind(); err != nil {
+		return err
+	}
+	zip, err := gzip.NewReader(&contextReader{ctx, in.file})
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp("", "csvimport-*.csv")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, zip)
+	in.close()
+	in.file, in.temp = file, true
+	return err
 }
 
 // scan checks the grammar, counts the rows and hashes the content.

@@ -3,10 +3,12 @@
 //	csvimport -url https://example.com/api users.csv
 //
 // The file has a header row with the columns userId, email, customFields.NAME and
-// metadata.NAME; "-" is standard input. It may have any number of rows: they are
-// sent in requests of up to 10,000 users, each once the one before has been
-// applied. The token is that of -token or, better, since command lines can be
-// seen by others, of the environment variable BULKOPS_TOKEN.
+// metadata.NAME; "-" is standard input. It may be as a spreadsheet saves it, with
+// commas, semicolons or tabs and in UTF-8 or UTF-16, and compressed with gzip. It
+// may have any number of rows: they are sent in requests of up to 10,000 users, each
+// once the one before has been applied. The token is that of -token or, better,
+// since command lines can be seen by others, of the environment variable
+// BULKOPS_TOKEN.
 //
 // # Failed rows
 //

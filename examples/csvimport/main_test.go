@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"testing/synctest"
 
 	"go.uber.org/goleak"
+	"golang.org/x/text/encoding/unicode"
 
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
@@ -105,6 +107,50 @@ func (s *service) runWith(ctx context.Context, stdin string, args ...string) (co
 	}
 	code = p.run(ctx, args)
 	return code, out.String(), err.String()
+}
+
+// A file that a spreadsheet saved in its own way is imported, and its failed rows
+// are written in the same way, so that they can be mended there and imported.
+func TestFilesOfSpreadsheets(t *testing.T) {
+	table := "\ufeff" + "sep=,\r\nUser ID,E-mail,customFields.note\r\na,a@example.com,\"x;\ty, \"\"z\"\"\"\r\n,,\r\nb,nowhere,ü 😀\r\n,,\r\n"
+	utf16 := func(order unicode.Endianness, text string) string {
+		text, err := unicode.UTF16(order, unicode.UseBOM).NewEncoder().String(strings.TrimPrefix(text, "\ufeff"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	zip := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write([]byte(text))
+		_ = z.Close()
+		return b.String()
+	}
+	with := func(separator, text string) string { // but for the one in quotes
+		return strings.ReplaceAll(strings.ReplaceAll(text, ",", separator), "y"+separator, "y,")
+	}
+	for name, save := range map[string]func(string) string{
+		"commas":                  func(text string) string { return text },
+		"semicolons":              func(text string) string { return with(";", text) },
+		"tabs, UTF-16":            func(text string) string { return utf16(unicode.LittleEndian, with("\t", text)) },
+		"bars, UTF-16, gzip":      func(text string) string { return zip(utf16(unicode.BigEndian, with("|", text))) },
+		"semicolons, UTF-8, gzip": func(text string) string { return zip(with(";", text)) },
+	} {
+		withService(t, func(t *testing.T, s *service) {
+			failed := filepath.Join(t.TempDir(), "failed.csv")
+			code, out, _ := s.run(t.Context(), "-failed", failed, writeFile(t, save(table)))
+			want(t, exitRows, code, name+" "+out, "created               1\n", "failed                1\n", "line 5: INVALID_EMAIL")
+			mended := strings.Replace(readFile(t, failed), "nowhere", "b@example.com", 1)
+			code, out, _ = s.run(t.Context(), writeFile(t, mended))
+			want(t, exitFine, code, name+" "+out, "created               1\n")
+			for id, fields := range map[string]string{"a": `{"note":"x;\ty, \"z\""}`, "b": `{"note":"ü 😀"}`} {
+				if user, _ := s.store.Get("acme", id); user.CustomFields.String() != fields {
+					t.Errorf("%s: user %s has %s, want %s", name, id, user.CustomFields, fields)
+				}
+			}
+		})
+	}
 }
 
 // want checks how a run of the command ended.
@@ -335,7 +381,10 @@ func TestUsage(t *testing.T) {
 		"the same file": {[]string{"-url", "http://api.test", "-failed", table, table}, exitUsage, "another name"},
 		"no rows":       {[]string{"-url", "http://api.test", writeFile(t, "userId\n")}, exitUsage, "no rows"},
 		"broken CSV":    {[]string{"-url", "http://api.test", writeFile(t, "userId\na\n\"b\n")}, exitUsage, "line 3: the quoted cell"},
-		"bad column":    {[]string{"-url", "http://api.test", writeFile(t, "userId,age\na,3\n")}, exitFailure, `unknown column "age"`},
+		"bad column":    {[]string{"-url", "http://api.test", writeFile(t, "userId,age\na,3\n")}, exitUsage, `line 1: column 2 "age" is unknown`},
+		"spreadsheet":   {[]string{"-url", "http://api.test", writeFile(t, "PK\x03\x04....")}, exitUsage, "spreadsheet file"},
+		"Latin-1":       {[]string{"-url", "http://api.test", writeFile(t, "userId\na\nJos\xe9\n")}, exitUsage, "line 3: the CSV is not valid UTF-8; it may be Latin-1"},
+		"broken gzip":   {[]string{"-url", "http://api.test", writeFile(t, "\x1f\x8b\x08\x00")}, exitUsage, "EOF"},
 	} {
 		withService(t, func(t *testing.T, s *service) {
 			code, out, stderr := s.runWith(t.Context(), "", test.args...)

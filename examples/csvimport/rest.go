@@ -104,7 +104,8 @@ func copyRest(out *bufio.Writer, in io.Reader, rest *remainder, see func(bulk.Ro
 		}
 		if row++; row == 0 {
 			noted = notesOf(record)
-			_, _ = out.WriteString("\ufeff" + strings.Join(notes, ",") + ",") // errors come back from Flush
+			sep := string(record.Separator)
+			_, _ = out.WriteString("\ufeff" + strings.Join(notes, sep) + sep) // errors come back from Flush
 			writeRecord(out, record, noted)
 			continue
 		}
@@ -118,7 +119,7 @@ func copyRest(out *bufio.Writer, in io.Reader, rest *remainder, see func(bulk.Ro
 			continue // imported
 		}
 		see(r)
-		fmt.Fprintf(out, "%d,%s,\"%s\",", record.Line, r.Status, strings.ReplaceAll(reasons(r), `"`, `""`))
+		fmt.Fprintf(out, "%d%c%s%[2]c\"%[4]s\"%[2]c", record.Line, record.Separator, r.Status, strings.ReplaceAll(reasons(r), `"`, `""`))
 		writeRecord(out, record, noted)
 	}
 	return err

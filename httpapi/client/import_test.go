@@ -163,7 +163,7 @@ func TestOptionsReachTheService(t *testing.T) {
 func TestLinesAreThoseOfTheWholeText(t *testing.T) {
 	// Each record has its line as its user id.
 	ndjson := "\n{\"userId\":\"2\"}\r\n \n\n{\"userId\":\"5\"}\n{\"userId\":\"6\"}\n\n{\"userId\":\"8\"}\n{\"userId\":\"9\",\"email\":\"x\"}"
-	csv := "\ufeffuserId,\"customFields.a\r\nb\",_note\r\n3,\"1\n2\n\"\"3\"\"\",\r\n\r\n\n8,,\n9,\"\n\",\r\n11,,\n12,only two\n13,,"
+	csv := "\ufeffuserId,\"customFields.a\r\nb\",_rest\r\n3,\"1\n2\n\"\"3\"\"\",\r\n\r\n\n8,,\n9,\"\n\",\r\n11,,\n12,only two\n13,,"
 	for name, test := range map[string]struct {
 		source func() client.Source
 		lines  []int
@@ -206,11 +206,16 @@ func TestWhatCannotBeSentIsSaid(t *testing.T) {
 		{client.NDJSON, "{} {}\n", 0, 1, "not one JSON value"},
 		{client.NDJSON, "{\"userId\":\"\xff\"}\n", 0, 1, "UTF-8"},
 		{client.NDJSON, `{"userId":"` + long, 0, 1, "bytes"},
-		{client.CSV, "userId\n\"a\"b\n", 0, 2, "behind the closing quote"},
+		{client.CSV, "userId\n\"a\"b\n", 0, 2, "behind the closing quote of cell 1"},
 		{client.CSV, "userId\na\rb\n", 0, 2, "carriage return"},
 		{client.CSV, "userId\na\n\"b\n\n", 1, 3, "no end"},
 		{client.CSV, "userId\n\xff\n", 0, 2, "UTF-8"},
-		{client.CSV, "userId\n\"" + long, 0, 2, "bytes"},
+		{client.CSV, "userId\n\"" + long, 0, 2, "no end"},
+		{client.CSV, "userId\na\n" + long, 1, 3, "bytes"},
+		{client.CSV, "userId\n\n\nJos\xe9\n", 0, 4, "Latin-1"},
+		{client.CSV, "\nteam\na\n", 0, 2, `column 1 "team" is unknown`},
+		{client.CSV, "PK\x03\x04xxxx", 0, 1, "spreadsheet"},
+		{client.JSON, "\x1f\x8bxxxxxx", 0, 0, "gzip"},
 		{client.JSON, `[{},`, 1, 0, "unexpected EOF"},
 		{client.JSON, `{"users":[{}]`, 1, 0, "unexpected EOF"},
 		{client.JSON, `{"users":[{}],"users":[]}`, 1, 0, "stands twice"},

@@ -18,15 +18,17 @@ import (
 // The reader is read while the import goes on, and not closed.
 func JSON(r io.Reader) Source {
 	return Source{jsonFormat, func() rows {
-		in := &budget{r: r}
-		return &jsonRows{in: in, dec: json.NewDecoder(in)}
+		text := newText(r)
+		in := &budget{r: text}
+		return &jsonRows{text: text, in: in, dec: json.NewDecoder(in)}
 	}}
 }
 
 // jsonRows are the elements of an array, read one at a time.
 type jsonRows struct {
-	in  *budget
-	dec *json.Decoder
+	text *text
+	in   *budget
+	dec  *json.Decoder
 
 	begun   bool
 	request bool // the text is an object with users
@@ -47,7 +49,7 @@ func (r *jsonRows) options() (*bulk.Options, bool) {
 func (r *jsonRows) next() (row, error) {
 	text, err := r.read()
 	if err != nil && err != io.EOF {
-		return row{}, fmt.Errorf("at byte %d: %w", r.dec.InputOffset(), err)
+		return row{}, fmt.Errorf("at byte %d: %w", r.dec.InputOffset()+int64(r.text.skipped), err)
 	}
 	return row{text: text}, err
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// NDJSON is a source of the users of a text with a JSON object a line. Blank lines
+// NDJSON is a source of the users of a text with a JSON object a line, in UTF-8, or
+// in UTF-16 with a byte order mark. Blank lines
 // are passed over. A line that is not one JSON value ends the import with a
 // [*SourceError], as the service would refuse a request that has it.
 //
 // The reader is read while the import goes on, and not closed.
 func NDJSON(r io.Reader) Source {
-	return Source{ndjsonFormat, func() rows { return &ndjsonRows{lines: newLines(r)} }}
+	return Source{ndjsonFormat, func() rows { return &ndjsonRows{lines: newLines(newText(r))} }}
 }
 
 type ndjsonRows struct {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/unicode"
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi/client"
@@ -72,6 +75,8 @@ func FuzzCSV(f *testing.F) {
 	for _, text := range []string{
 		"userId\na\nb", "userId,email\r\n\"a\n\"\"b\",c\r\n\r\n\nd\r\ne,f\r", "\ufeff\"customFields.a\r\nb\"\n1\n2\n3\n", "userId\na\"\n", "userId\n\"a\"b",
 		"userId\n\"a", "userId\na\rb\n", "", "\n\n", "userId", "userId,_\n,\n\"\",\n", "userId\n\xff\n", "\ufeff", "\ufeff\n\ufeffuserId\n", "userId\n\"a\"\r", "userId\n\"\n\r",
+		"userId;email\n;\na;b\n;;\n\n\"c\n;\";\n", "sep=;\nuserId;email\na;b\n\"\";\nc;d", "userId\temail\n\"a\tb\"\n\t\nc\td\n", "\nsep=|\nuserId|email\na|b\n",
+		"customFields.x|\"y,userId\n|z\",userId\na,b\n", "userId,,email\na,b\n c, \"d\",e\n",
 	} {
 		f.Add([]byte(text), 1)
 		f.Add([]byte(text), 2)
@@ -161,6 +166,7 @@ func TestCSVRecords(t *testing.T) {
 	for range client.CSVRecords(strings.NewReader(text)) {
 		break
 	}
+	assert.Empty(t, slices.Collect(client.Record{}.Cells()))
 	broken := errors.New("disk failed")
 	for text, want := range map[string]client.SourceError{
 		"a\nb\n\"c": {Row: 1, Line: 3}, "\"a\"b": {Row: 0, Line: 1},
@@ -176,4 +182,79 @@ func TestCSVRecords(t *testing.T) {
 	for _, err := range client.CSVRecords(failingReader{broken}) {
 		assert.ErrorIs(t, err, broken)
 	}
+}
+
+// The cells of a record are those that the service reads, whatever separates them
+// and however the text is encoded.
+func TestCSVRecordsAreThoseOfTheService(t *testing.T) {
+	const text = "userId,customFields.a,metadata.b\r\na,6'2\",b\"\r\n\"c,;\t|\",\"ü\"\"\r\n😀\",\r\n,,\n"
+	for name, test := range map[string]struct {
+		text      string
+		separator byte
+	}{
+		"commas":     {text, ','},
+		"semicolons": {"sep=;\n" + strings.NewReplacer(",;", ",;", ",", ";").Replace(text), ';'},
+		"tabs":       {strings.NewReplacer(",;", ",;", ",", "\t").Replace(text), '\t'},
+		"bars":       {strings.NewReplacer(",;", ",;", ",", "|").Replace(text), '|'},
+	} {
+		for encoding, encoded := range map[string]string{
+			"UTF-8":                  test.text,
+			"UTF-8 with a mark":      "\ufeff" + test.text,
+			"UTF-16, little endian":  utf16Of(t, unicode.LittleEndian, test.text),
+			"UTF-16, big endian":     utf16Of(t, unicode.BigEndian, test.text),
+			"UTF-16, byte for byte":  utf16Of(t, unicode.LittleEndian, test.text),
+			"UTF-8, byte for byte":   test.text,
+			"marked, a byte a time ": "\ufeff" + test.text,
+		} {
+			var r io.Reader = strings.NewReader(encoded)
+			if strings.Contains(encoding, "byte") {
+				r = iotest.OneByteReader(r)
+			}
+			var got [][]string
+			for record, err := range client.CSVRecords(r) {
+				require.NoError(t, err)
+				assert.Equal(t, string(test.separator), string(record.Separator))
+				var cells []string
+				for cell := range record.Cells() {
+					cells = append(cells, string(cell))
+				}
+				got = append(got, cells)
+			}
+			assert.Equal(t, [][]string{
+				{"userId", "customFields.a", "metadata.b"}, {"a", `6'2"`, `b"`}, {"\"c,;\t|\"", "\"ü\"\"\r\n😀\"", ""},
+			}, got, "%s in %s", name, encoding)
+
+			parts, err := client.Bodies(client.CSV(strings.NewReader(encoded)), 1, 1<<20)
+			require.NoError(t, err)
+			require.Len(t, parts, 2)
+			var rows []string
+			for _, p := range parts {
+				read, err := readRows(rowio.NewCSV(bytes.NewReader(p.Text)))
+				require.NoError(t, err)
+				rows = append(rows, string(read[0].JSON))
+			}
+			assert.Equal(t, []string{
+				`{"userId":"a","customFields":{"a":"6'2\""},"metadata":{"b":"b\""}}`, `{"userId":"c,;\t|","customFields":{"a":"ü\"\r\n😀"}}`,
+			}, rows, "%s in %s", name, encoding)
+		}
+	}
+	for encoding, text := range map[string]string{"NDJSON": "{}\n[]", "JSON": "[{}, []]"} {
+		source := client.NDJSON
+		if encoding == "JSON" {
+			source = client.JSON
+		}
+		for _, encoded := range []string{"\ufeff" + text, utf16Of(t, unicode.BigEndian, text)} {
+			parts, err := client.Bodies(source(strings.NewReader(encoded)), 10, 1<<20)
+			require.NoError(t, err, encoding)
+			require.Len(t, parts, 1)
+			assert.Equal(t, 2, parts[0].Rows)
+		}
+	}
+}
+
+func utf16Of(t *testing.T, order unicode.Endianness, text string) string {
+	t.Helper()
+	encoded, err := unicode.UTF16(order, unicode.UseBOM).NewEncoder().String(text)
+	require.NoError(t, err)
+	return encoded
 }

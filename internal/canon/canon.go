@@ -26,7 +26,8 @@ const (
 type Problem struct {
 	Kind Kind
 	// Path names the place from the object's own members down, with dots
-	// between names and [n] for the elements of arrays.
+	// between names and [n] for the elements of arrays. No more than its
+	// first 256 characters are given.
 	Path string
 }
 
@@ -36,29 +37,35 @@ type Limits struct {
 	NameLength int // Unicode code points of a member's name
 }
 
-// maxProblems bounds what one value can report, so that a hostile value does
-// not answer with more text than it has itself.
-const maxProblems = 100
+// What one value can report is bounded, so that a hostile value does not answer
+// with more text than it has itself.
+const (
+	maxProblems = 100
+	maxPath     = 256 // characters of a path, or of one name in it
+)
 
 // Value returns the canonical form of the JSON value text. Where the value breaks
-// a rule it says so in the problems, the first 100 of them; what it then returns
-// is not to be used.
-func Value(text []byte, limits Limits) (string, []Problem) {
+// a rule it says so in the problems, the first 100 of them, and how many more there
+// are; what it then returns is empty.
+func Value(text []byte, limits Limits) (canonical string, problems []Problem, more int) {
 	w := walkers.Get().(*walker)
-	w.src, w.dst, w.limits = text, w.dst[:0], limits
+	w.src, w.dst, w.limits = text, slices.Grow(w.dst[:0], len(text)), limits
 	w.pos = skipSpace(text, 0)
 	w.value(0)
-	canonical, problems := string(w.dst), w.problems
-	w.src, w.problems = nil, nil
+	problems, more = w.problems, w.more
+	if len(problems) == 0 {
+		canonical = string(w.dst)
+	}
+	w.src, w.problems, w.more = nil, nil, 0
 	clear(w.path[:cap(w.path)]) // the names in it are the caller's
-	if cap(w.dst) <= maxKept {
+	if cap(w.dst)+cap(w.scratch)+cap(w.members)*memberSize <= maxKept {
 		walkers.Put(w)
 	}
-	return canonical, problems
+	return canonical, problems, more
 }
 
 // maxKept bounds the memory that a walker keeps for the next value.
-const maxKept = 64 << 10
+const maxKept = 256 << 10
 
 // walkers keeps the stacks of walkers for the next values.
 var walkers = sync.Pool{New: func() any { return new(walker) }}
@@ -91,6 +98,7 @@ type walker struct {
 	members  []member // a stack: each object in progress owns its tail
 	scratch  []byte   // for sort
 	problems []Problem
+	more     int // problems that are not among them
 }
 
 // step is one step of the path to the current value: a quoted name, or an index
@@ -101,15 +109,22 @@ type step struct {
 }
 
 // member is where a member of an object stands in dst: its quoted name from
-// start to name, its value up to end.
-type member struct{ start, name, end int }
+// start to name, its value up to end. It is small since of a hostile value there
+// may be one for every few bytes.
+type member struct{ start, name, end uint32 }
+
+const memberSize = 12
 
 func (w *walker) report(kind Kind) {
 	if len(w.problems) >= maxProblems {
+		w.more++
 		return
 	}
 	var path strings.Builder
 	for _, s := range w.path {
+		if path.Len() > 4*maxPath { // bytes enough for the characters
+			break
+		}
 		if s.name == nil {
 			fmt.Fprintf(&path, "[%d]", s.index)
 			continue
@@ -117,9 +132,35 @@ func (w *walker) report(kind Kind) {
 		if path.Len() > 0 {
 			path.WriteByte('.')
 		}
-		path.WriteString(Unquote(s.name))
+		path.WriteString(clip(Unquote(clipQuoted(s.name))))
 	}
-	w.problems = append(w.problems, Problem{Kind: kind, Path: path.String()})
+	w.problems = append(w.problems, Problem{Kind: kind, Path: clip(path.String())})
+}
+
+// clip returns the first maxPath characters of a text.
+func clip(s string) string {
+	n := 0
+	for i := range s {
+		if n == maxPath {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
+
+// clipQuoted returns a quoted string with the first maxPath characters of the one
+// given, and some more, so that no more is decoded of a long one than is shown.
+func clipQuoted(quoted []byte) []byte {
+	const most = 12 * (maxPath + 1) // no character takes more bytes than two escapes
+	if len(quoted) <= most {
+		return quoted
+	}
+	end := most
+	for !utf8.RuneStart(quoted[end]) {
+		end--
+	}
+	return append(quoted[:end:end], '"')
 }
 
 func (w *walker) value(depth int) {
@@ -184,9 +225,9 @@ func (w *walker) object(depth int) {
 		}
 		end := stringEnd(w.src, w.pos)
 		name := w.src[w.pos:end]
-		m := member{start: len(w.dst)}
+		m := member{start: uint32(len(w.dst))}
 		w.dst = String(w.dst, name)
-		m.name = len(w.dst)
+		m.name = uint32(len(w.dst))
 
 		w.path = append(w.path, step{name: name})
 		if n := nameLength(w.dst[m.start:m.name]); n < 1 || n > w.limits.NameLength {
@@ -197,7 +238,7 @@ func (w *walker) object(depth int) {
 		w.value(depth)
 		w.path = w.path[:len(w.path)-1]
 
-		m.end = len(w.dst)
+		m.end = uint32(len(w.dst))
 		if n := len(w.members); n > base && bytes.Compare(w.name(w.members[n-1]), w.name(m)) >= 0 {
 			sorted = false
 		}
@@ -218,7 +259,7 @@ func (w *walker) name(m member) []byte { return w.dst[m.start:m.name] }
 // of their names and reports the names that stand twice.
 func (w *walker) sort(members []member, open int) {
 	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(w.name(a), w.name(b)) })
-	ordered := w.scratch[:0]
+	ordered := slices.Grow(w.scratch[:0], len(w.dst)-open)
 	for i, m := range members {
 		if i > 0 {
 			ordered = append(ordered, ',')

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func TestValue(t *testing.T) {
 		{`{"n":[1.0,10e-1,-0,0.0,1E2,0.10,-12.50]}`, `{"n":[1,1,0,0,100,0.1,-12.5]}`},
 		{`[true,false,null,"",[],{}]`, `[true,false,null,"",[],{}]`},
 	} {
-		got, problems := Value([]byte(test.text), limits)
+		got, problems, _ := Value([]byte(test.text), limits)
 		assert.Empty(t, problems, test.text)
 		assert.Equal(t, test.want, got, test.text)
 	}
@@ -51,12 +52,64 @@ func TestValueReportsProblems(t *testing.T) {
 		{`{"x":[{"k":1,"k":1}]}`, []Problem{{DuplicateName, "x[0].k"}}},
 		{`{"x":{"n":[0,1e126]}}`, []Problem{{NumberRange, "x.n[1]"}}},
 	} {
-		_, problems := Value([]byte(test.text), limits)
+		got, problems, more := Value([]byte(test.text), limits)
 		assert.Equal(t, test.want, problems, test.text)
+		assert.Zero(t, more)
+		assert.Equal(t, problems != nil, got == "", "rule: a value with problems has no canonical form")
 	}
-	many, problems := Value([]byte("["+strings.Repeat("1e999,", 500)+"0]"), limits)
-	assert.NotEmpty(t, many)
+	_, problems, more := Value([]byte("["+strings.Repeat("1e999,", 500)+"0]"), limits)
 	assert.Len(t, problems, maxProblems)
+	assert.Equal(t, 500-maxProblems, more)
+	_, problems, more = Value([]byte(`{"a":1e999}`), limits)
+	assert.Len(t, problems, 1)
+	assert.Zero(t, more, "rule: nothing is left of the value before")
+}
+
+// However long names are, no more of them is kept than is shown.
+func TestValueClipsPaths(t *testing.T) {
+	for name, char := range map[string]string{"a": "a", "é": "é", `\u00e9`: "é", `\ud83d\ude00`: "😀", `\"`: `"`, "😀": "😀"} {
+		long := strings.Repeat(name, 1<<20/len(name))
+		for _, text := range []string{`{"` + long + `":1e999}`, `{"x":[{"` + long + `":{"y":1e999}}]}`} {
+			_, problems, _ := Value([]byte(text), Limits{Depth: 30, NameLength: 1 << 30})
+			require.Len(t, problems, 1)
+			prefix := ""
+			if text[2] == 'x' {
+				prefix = "x[0]."
+			}
+			assert.Equal(t, prefix+strings.Repeat(char, maxPath-len(prefix)), problems[0].Path)
+		}
+	}
+}
+
+// Neither the problems of a value nor its shape cost more than a small factor of
+// its text. The factors are those measured, with a little to spare.
+func TestCost(t *testing.T) {
+	const size = 4 << 20
+	fill := func(before, part, after string) string {
+		return before + strings.Repeat(part, (size-len(before)-len(after))/len(part)) + after
+	}
+	for name, test := range map[string]struct {
+		text string
+		most float64 // bytes allocated for a byte of text
+	}{
+		"a long name over many problems":         {`{"` + strings.Repeat("k", size) + `":[` + strings.Repeat("1e999,", 1000) + `0]}`, 6},
+		"a long escaped name over many problems": {`{"` + strings.Repeat(`\n`, size/2) + `":[` + strings.Repeat("1e999,", 1000) + `0]}`, 12},
+		"many problems":                          {fill(`{"a":[`, "1e999,", "0]}"), 6},
+		"many names":                             {fill(`{"z":1`, `,"a":1`, "}"), 18},
+		"many elements":                          {fill(`{"a":[`, "1,", "0]}"), 6},
+		"deep":                                   {strings.Repeat(`{"a":[`, 14) + fill(``, "1,", "0") + strings.Repeat("]}", 14), 6},
+		"long strings":                           {fill(`{"a":"`, `\n`, `"}`), 12},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC() // empties the pool
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		Value([]byte(test.text), limits)
+		runtime.ReadMemStats(&after)
+		cost := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(test.text))
+		assert.LessOrEqual(t, cost, test.most, name)
+		t.Logf("%s: %.1f bytes allocated for a byte", name, cost)
+	}
 }
 
 func TestNumber(t *testing.T) {
@@ -132,14 +185,14 @@ func FuzzValue(f *testing.F) {
 		if !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
 			return
 		}
-		canonical, problems := Value(text, limits)
+		canonical, problems, _ := Value(text, limits)
 		if len(problems) > 0 {
 			return
 		}
 		got := []byte(canonical)
 		require.True(t, jsontext.Value(got).IsValid(), "%s became %s", text, got)
 		require.Equal(t, mean(t, text), mean(t, got))
-		again, problems := Value(got, limits)
+		again, problems, _ := Value(got, limits)
 		require.Empty(t, problems)
 		require.Equal(t, canonical, again)
 		if got[0] != '{' {

@@ -53,6 +53,7 @@ var topics = []struct {
 	{"Limits", testLimits},
 	{"Bodies", testBodies},
 	{"Media", testMedia},
+	{"CSV", testCSV},
 	{"Paths", testPaths},
 	{"Callers", testCallers},
 	{"Tenants", testTenants},

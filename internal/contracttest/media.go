@@ -138,14 +138,16 @@ func testBodySize(s *suite) {
 	}, func(s *setup) { s.api.MaxBody = 200 })
 }
 
+// sendText posts users in a format other than JSON.
+func (w *world) sendText(query string, header []string, body string) *answer {
+	return w.call(request{method: http.MethodPost, path: usersPath + query, body: body, header: header})
+}
+
 // testFormats has the other ways to send users.
 func testFormats(s *suite) {
 	const ndjson, csv = "Content-Type: application/x-ndjson", "Content-Type: text/csv"
 	post := func(w *world, query, contentType, body string, header ...string) *answer {
-		return w.call(request{
-			method: http.MethodPost, path: usersPath + query, body: body,
-			header: append([]string{contentType}, header...),
-		})
+		return w.sendText(query, append([]string{contentType}, header...), body)
 	}
 	s.run("NDJSON/a user a line", func(w *world) {
 		o := post(w, "", ndjson, annRow+"\n"+bobRow+"\n5\n").outcome()

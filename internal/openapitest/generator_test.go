@@ -146,8 +146,8 @@ func ndjson(rows []any) string {
 	return b.String()
 }
 
-// table writes drawn rows as CSV, in the columns of the document.
-func table(rows []any) string {
+// table writes drawn rows as CSV with that separator, in the columns of the document.
+func table(rows []any, separator string) string {
 	quote := func(value any) string {
 		if value == nil {
 			return ""
@@ -159,13 +159,13 @@ func table(rows []any) string {
 		return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 	}
 	var b strings.Builder
-	b.WriteString("userId,email,customFields:json,metadata:json,metadata.a:number,_note\r\n")
+	b.WriteString(strings.Join([]string{"userId", "email", "customFields:json", "metadata:json", "metadata.a:number", "_rest\r\n"}, separator))
 	for _, row := range rows {
 		user, _ := row.(map[string]any)
 		for _, name := range []string{"userId", "email", "customFields", "metadata"} {
-			b.WriteString(quote(user[name]) + ",")
+			b.WriteString(quote(user[name]) + separator)
 		}
-		b.WriteString("1,x\r\n")
+		b.WriteString("1" + separator + "x\r\n")
 	}
 	return b.String()
 }

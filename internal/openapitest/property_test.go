@@ -253,7 +253,9 @@ func (s *service) body(d *draft, op *openapi3.Operation) string {
 	case "application/x-ndjson":
 		d.body = ndjson(rows)
 	case "text/csv":
-		d.body = table(rows)
+		d.body = table(rows, rapid.SampledFrom([]string{",", ";", "\t", "|"}).Draw(s.t, "separator"))
+	case "text/tab-separated-values":
+		d.body = table(rows, "\t")
 	default:
 		s.t.Fatalf("the generator knows no media type %s", mediaType)
 	}

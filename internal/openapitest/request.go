@@ -33,6 +33,7 @@ func (e *exchange) checkRequest(doc *document, op *operation) error {
 	if err != nil {
 		return fmt.Errorf("the body is not gzip: %w", err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // as the description of the body allows
 	var rows []json.RawMessage
 	switch contentType {
 	case "application/json":

@@ -19,15 +19,15 @@ import "errors"
 // escape. It bounds what a reader holds.
 const MaxRow = 4 << 20
 
-// lookahead is how much of a JSON text is read for one step at most. A value that
-// is passed over may have strings of twice as much, the part that was read before
-// it turned out to be too long included.
+// lookahead is how much of a JSON text is read for one step at most. A row that is
+// passed over may hold twice as much, the part that was read before it turned out to
+// be too long included; what is longer still is not held.
 const lookahead = 2 * MaxRow
 
 // MaxDepth is how deep objects and arrays may nest in a JSON text, the outermost
 // one counted.
 const MaxDepth = 64
 
-// ErrTooLong is for a text with one string, number or run of white space that is
-// longer than any user can need.
+// ErrTooLong is for a JSON text with a run of white space, or outside of its rows a
+// string or number, that is longer than any user can need.
 var ErrTooLong = errors.New("a single value of the body is too long")

@@ -1,14 +1,16 @@
 package rowio
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // invalidRequest refuses a text whose shape is wrong.
@@ -21,21 +23,24 @@ func invalidJSON(format string, args ...any) *bulk.RequestError {
 	return &bulk.RequestError{Code: bulk.CodeInvalidJSON, Message: fmt.Sprintf(format, args...)}
 }
 
-// jsonFault turns an error of a decoder into that of a reader. base is the offset
-// in the whole text of what the decoder reads, and place is put in front of
-// messages.
-func jsonFault(err error, base int64, place string) error {
+// fault turns an error of the decoder into that of a reader. place is put in front
+// of messages.
+func (v *values) fault(err error, place string) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, errLong) {
 		return ErrTooLong
 	}
 	var syntax *jsontext.SyntacticError
 	if !errors.As(err, &syntax) {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return invalidJSON("%sthe body ended before it was complete", place)
+		var refused *rowtext.Error
+		if errors.As(err, &refused) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return textFault(err, bulk.CodeInvalidJSON)
 		}
 		return fmt.Errorf("read body: %w", err)
 	}
-	offset := base + syntax.ByteOffset
+	offset := v.base + syntax.ByteOffset
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return invalidJSON("%sthe JSON is cut off at byte %d", place, offset)
 	}
@@ -44,22 +49,28 @@ func jsonFault(err error, base int64, place string) error {
 	if errors.Unwrap(syntax.Err) != nil {
 		return fmt.Errorf("read body: %w", syntax.Err)
 	}
-	reason := "invalid JSON"
-	if syntax.Err != nil {
-		reason = syntax.Err.Error()
-	}
-	return invalidJSON("%s%s at byte %d", place, reason, offset)
+	return invalidJSON("%s%s at byte %d", place, v.reason(syntax), offset)
 }
 
-// quote shows a name from a text in a message.
-func quote(name string) string {
-	const most = 64
+// reason says for people what is wrong, and what was seen where that helps.
+func (v *values) reason(syntax *jsontext.SyntacticError) string {
+	seen := v.dec.UnreadBuffer()
+	seen = seen[min(max(0, syntax.ByteOffset-v.dec.InputOffset()), int64(len(seen))):]
 	n := 0
-	for i := range name {
-		if n == most {
-			return strconv.Quote(name[:i] + "…")
-		}
+	for n < len(seen) && n < 16 && ('a' <= seen[n]|0x20 && seen[n]|0x20 <= 'z') {
 		n++
 	}
-	return strconv.Quote(name)
+	switch reason := fmt.Sprint(syntax.Err); {
+	case syntax.Err == nil:
+		return "invalid JSON"
+	case strings.Contains(reason, "UTF-8"):
+		return "the text is " + rowtext.NotUTF8
+	case bytes.HasPrefix(seen, []byte("\ufeff")):
+		return "a byte order mark that does not begin the text"
+	case n > 1 && strings.Contains(reason, "at start of value"):
+		// NaN, None, undefined and the like.
+		return fmt.Sprintf("%s is not JSON: %s", seen[:n], reason)
+	default:
+		return reason
+	}
 }

@@ -1,37 +1,123 @@
 package rowio
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // A spreadsheet may run a cell as a formula if it begins with one of these, as
 // OWASP lists them for CSV injection; four of them exist in a wide form too.
-const formulaStarts = "=+-@\t\r\n＝＋－＠"
+const (
+	formulaSigns  = "=+-@＝＋－＠"
+	formulaBlanks = "\t\r\n"
+)
 
-// A cell that begins with any number of apostrophes and then one of
-// formulaStarts gets one more apostrophe when it is written, and loses one when
-// it is read. So every text comes back as it was, also one that truly begins
-// with an apostrophe, and a cell that begins with an apostrophe and a letter is
-// never touched.
+// cellBreaks are what a program takes for the end of a cell that does not know that
+// commas separate them: it takes no notice of quotes within a cell either. JSON
+// has the first two in strings only.
+const cellBreaks = ";|\t\r\n"
 
-// defuse returns the cell for a text so that no spreadsheet runs it.
+// A text that begins with any number of apostrophes and characters that are not
+// seen, and then with a sign of a formula, gets one more apostrophe in front when
+// it is written, and loses one when it is read. So every text comes back as it was,
+// also one that truly begins with an apostrophe, and a cell that begins with an
+// apostrophe and a letter is never touched. The same is done behind each of
+// cellBreaks within the text, and undone where it is known to have been done.
+
+// defuse returns the cell for a text so that no spreadsheet runs it, or a part of
+// it.
 func defuse(text string) string {
-	if startsFormula(text) {
-		return "'" + text
+	var b strings.Builder
+	starts := startsFormula
+	for rest := []byte(text); len(rest) > 0; starts = startsSign {
+		if starts(rest) {
+			b.WriteByte('\'')
+		}
+		n := segment(rest)
+		b.Write(rest[:n])
+		rest = rest[n:]
 	}
-	return text
+	return b.String()
 }
 
-// restore returns the text of a cell that may have been defused.
-func restore(cell []byte) []byte {
-	if len(cell) > 0 && cell[0] == '\'' && startsFormula(string(cell)) {
-		return cell[1:]
+// defuseJSON is defuse for JSON, which begins no formula itself.
+func defuseJSON(text []byte) string {
+	var b strings.Builder
+	for rest := text; len(rest) > 0; {
+		n := segment(rest)
+		part, c := rest[:n], rest[n-1]
+		rest = rest[n:]
+		if (c == ';' || c == '|') && startsSign(rest) {
+			fmt.Fprintf(&b, `%s\u%04x`, part[:n-1], c)
+		} else {
+			b.Write(part)
+		}
 	}
-	return cell
+	return b.String()
 }
 
-func startsFormula(text string) bool {
-	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, "'"))
-	return r != utf8.RuneError && strings.ContainsRune(formulaStarts, r)
+// restore returns the text of a cell that may have been defused: at its beginning,
+// or within it too. It uses the room of scratch, which may grow.
+func restore(cell []byte, within bool, scratch *[]byte) []byte {
+	if bytes.IndexByte(cell, '\'') < 0 {
+		return cell
+	}
+	if cell[0] == '\'' && startsFormula(cell) {
+		cell = cell[1:]
+	}
+	if !within {
+		return cell
+	}
+	text := slices.Grow((*scratch)[:0], len(cell))
+	for rest := cell; ; {
+		n := segment(rest)
+		text = append(text, rest[:n]...)
+		if rest = rest[n:]; len(rest) == 0 {
+			*scratch = text
+			return text
+		}
+		if rest[0] == '\'' && startsSign(rest) {
+			rest = rest[1:]
+		}
+	}
+}
+
+// segment is how long a text is up to the first of cellBreaks, that included.
+func segment(text []byte) int {
+	if n := bytes.IndexAny(text, cellBreaks); n >= 0 {
+		return n + 1
+	}
+	return len(text)
+}
+
+// startsFormula reports whether a text begins like a formula.
+func startsFormula(text []byte) bool {
+	text = bytes.TrimLeft(text, "'")
+	if len(text) > 0 && strings.IndexByte(formulaBlanks, text[0]) >= 0 {
+		return true
+	}
+	return isSign(bytes.TrimLeftFunc(text, func(r rune) bool { return r == '\'' || isUnseen(r) }))
+}
+
+// startsSign reports whether what stands before the first of cellBreaks begins like
+// a formula.
+func startsSign(text []byte) bool {
+	return isSign(bytes.TrimLeftFunc(text, func(r rune) bool {
+		return r == '\'' || isUnseen(r) && !strings.ContainsRune(cellBreaks, r)
+	}))
+}
+
+func isSign(text []byte) bool {
+	r, _ := utf8.DecodeRune(text)
+	return r != utf8.RuneError && strings.ContainsRune(formulaSigns, r)
+}
+
+// isUnseen reports whether a character is not seen where it stands: white space, a
+// control character, or one for formatting, as those without width.
+func isUnseen(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }

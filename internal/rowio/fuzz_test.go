@@ -50,6 +50,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		_, err := checkReader(t, "json", text)
+		text = strings.TrimPrefix(text, "\ufeff")
 		if err == nil {
 			require.True(t, json.Valid([]byte(text)), "rule: what is read is JSON")
 		}
@@ -68,7 +69,7 @@ func FuzzNDJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		lines := strings.Split(text, "\n")
+		lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
 		for _, row := range rows {
 			require.Equal(t, strings.Trim(lines[row.Line-1], " \t\r"), string(row.JSON), "rule: a row is its line")
 		}

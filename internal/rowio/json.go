@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // JSON reads the rows of a request of the media type application/json: an object
@@ -12,10 +13,11 @@ import (
 //
 // A text that is not JSON is INVALID_JSON, whatever else is wrong with it, unless
 // its rows were refused before that was seen. JSON of another shape is
-// INVALID_REQUEST: a key or option that is unknown or stands twice, users or
+// INVALID_REQUEST: a key or option that is unknown or appears twice, users or
 // options that are missing or of the wrong type. A null is of the wrong type: it
 // counts as absent in rows only. An array without rows is fine here.
 type JSON struct {
+	text    io.Reader
 	values  values
 	options bulk.Options
 
@@ -31,9 +33,7 @@ type JSON struct {
 
 // NewJSON returns a reader of the text. Options that it does not name are as given.
 func NewJSON(text io.Reader, options bulk.Options) *JSON {
-	r := &JSON{options: options}
-	r.values.reset(text)
-	return r
+	return &JSON{text: text, options: options, values: values{inside: `{"users":[`}}
 }
 
 // Options returns the options; see [bulk.OptionsReader].
@@ -76,6 +76,11 @@ func (r *JSON) next() (bulk.Row, error) {
 
 // start enters the object.
 func (r *JSON) start() error {
+	text, skipped, err := rowtext.Begin(r.text)
+	if err != nil {
+		return textFault(err, bulk.CodeInvalidJSON)
+	}
+	r.values.reset(text, int64(skipped))
 	switch kind := r.values.peek(); kind {
 	case '{':
 		_, err := r.values.token()
@@ -119,7 +124,9 @@ func (r *JSON) members() error {
 				return err
 			}
 		default:
-			r.refuse(`unknown key %s: the body has "users" and "options"`, quote(name))
+			if r.fault == nil {
+				r.refuse(`unknown key %s: the body has "users" and "options"`, rowtext.Quote(name))
+			}
 			if err := r.skip(); err != nil {
 				return err
 			}
@@ -153,7 +160,7 @@ func (r *JSON) row() (bulk.Row, error) {
 		return bulk.Row{}, r.broken(err)
 	}
 	if deep {
-		return bulk.Row{}, tooDeep(fmt.Sprintf("users[%d] ends at byte %d and", r.index, r.values.dec.InputOffset()))
+		return bulk.Row{}, tooDeep(fmt.Sprintf("users[%d] ends at byte %d and", r.index, r.values.offset()))
 	}
 	r.index++
 	if long {
@@ -190,14 +197,15 @@ func (r *JSON) readOptions() error {
 		option := Option(&r.options, name)
 		kind := r.values.peek()
 		switch {
+		case option == nil && r.fault != nil: // of which there may be many
 		case option == nil:
-			r.refuse("unknown option %s", quote(name))
+			r.refuse("unknown option %s", rowtext.Quote(name))
 		case seen[name]:
-			r.refuse("option %s stands twice", quote(name))
+			r.refuse("option %s appears twice", rowtext.Quote(name))
 		case kind == 't' || kind == 'f':
 			*option = kind == 't'
 		default:
-			r.refuse("option %s must be true or false, not %s", quote(name), kindName(kind))
+			r.refuse("option %s must be true or false, not %s", rowtext.Quote(name), kindName(kind))
 		}
 		// Every unknown name of a hostile text would be kept otherwise.
 		if option != nil {
@@ -216,7 +224,7 @@ func (r *JSON) skip() error {
 		return r.broken(err)
 	}
 	if deep {
-		return tooDeep(fmt.Sprintf("a value that ends at byte %d", r.values.dec.InputOffset()))
+		return tooDeep(fmt.Sprintf("a value that ends at byte %d", r.values.offset()))
 	}
 	return nil
 }
@@ -226,7 +234,7 @@ func (r *JSON) end() error {
 	_, err := r.values.token()
 	switch {
 	case err == nil:
-		return invalidJSON("another value follows the body's JSON value at byte %d", r.values.dec.InputOffset()-1)
+		return invalidJSON("another value follows the body's JSON value at byte %d", r.values.offset()-1)
 	case err != io.EOF:
 		return r.broken(err)
 	case r.fault != nil:
@@ -243,10 +251,11 @@ func (r *JSON) refuse(format string, args ...any) {
 }
 
 func (r *JSON) broken(err error) error {
-	if err == nil {
-		return nil
+	place := ""
+	if r.inUsers {
+		place = fmt.Sprintf("users[%d]: ", r.index)
 	}
-	return jsonFault(err, 0, "")
+	return r.values.fault(err, place)
 }
 
 func tooDeep(what string) error {

@@ -74,6 +74,7 @@ func TestJSON(t *testing.T) {
 		{"options behind", `{"users":[1],"options":{"skipDuplicates":true,"sendWelcomeEmail":true}}`, []string{`1`},
 			bulk.Options{Upsert: true, SkipDuplicates: true, SendWelcomeEmail: true}},
 		{"no options in options", `{"users":[1],"options":{}}`, []string{`1`}, defaults},
+		{"byte order mark", "\ufeff{\"users\":[1]}", []string{`1`}, defaults},
 		{"white space", " \t\r\n{ \"users\" : [ 1 , 2 ] , \"options\" : { \"dryRun\" : true } } \r\n\t ", []string{`1`, `2`},
 			bulk.Options{Upsert: true, DryRun: true}},
 		{"escaped keys", `{"\u0075sers":[1],"opt\u0069ons":{"dry\u0052un":true}}`, []string{`1`}, bulk.Options{Upsert: true, DryRun: true}},
@@ -119,7 +120,15 @@ func TestJSONRefused(t *testing.T) {
 		{"empty", ``, json, []string{"empty"}},
 		{"white space", " \n", json, []string{"empty"}},
 		{"not JSON", `hello`, json, []string{"at byte 0", "'h'"}},
-		{"byte order mark", "\ufeff{\"users\":[1]}", json, []string{"at byte 0"}},
+		{"two byte order marks", "\ufeff\ufeff{\"users\":[1]}", json, []string{"byte order mark", "at byte 3"}},
+		{"cut off behind a byte order mark", "\ufeff{", json, []string{"cut off at byte 4"}},
+		{"UTF-16", "\xff\xfe{\x00}\x00", json, []string{"UTF-16"}},
+		{"UTF-16 of the other order without a mark", "\x00{\x00\"\x00u", json, []string{"UTF-16"}},
+		{"UTF-32", "\xff\xfe\x00\x00{\x00\x00\x00", json, []string{"UTF-32"}},
+		{"gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", json, []string{"gzip", "Content-Encoding"}},
+		{"a new spreadsheet", "PK\x03\x04\x14\x00\x00\x00", json, []string{"spreadsheet", "xlsx"}},
+		{"an old spreadsheet", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", json, []string{"spreadsheet", "xls"}},
+		{"Latin-1", "{\"users\":[1,{\"userId\":\"Jos\xe9\"}]}", json, []string{"users[1]", "Latin-1", "at byte 26"}},
 		{"cut off in the object", `{`, json, []string{"cut off at byte 1"}},
 		{"cut off in users", `{"users":[1`, json, []string{"cut off at byte 11"}},
 		{"cut off behind users", `{"users":[1]`, json, []string{"cut off at byte 12"}},
@@ -138,7 +147,8 @@ func TestJSONRefused(t *testing.T) {
 		{"invalid UTF-8 in a key", "{\"us\xffers\":[]}", json, []string{"UTF-8"}},
 		{"lone surrogate", `{"users":["\ud800"]}`, json, []string{"byte 11"}},
 		{"control character", "{\"users\":[\"a\nb\"]}", json, []string{"byte 12"}},
-		{"NaN", `{"users":[NaN]}`, json, []string{"byte 10"}},
+		{"NaN", `{"users":[1,NaN]}`, json, []string{"users[1]", "'N'", "byte 12"}},
+		{"Infinity", `{"users":[1,{"a":-Infinity}]}`, json, []string{"users[1]", "'I'"}},
 		{"leading zero", `{"users":[01]}`, json, []string{"byte 11"}},
 		{"65 levels in a row", `{"users":[1,` + nested(63) + `]}`, json, []string{"users[1]", "64 levels"}},
 		{"65 levels in an unknown key", `{"x":` + nested(64) + `}`, json, []string{"64 levels"}},
@@ -189,6 +199,19 @@ func TestJSONRefused(t *testing.T) {
 	}
 }
 
+// What is not JSON is shown where it arrives in one piece.
+func TestJSONNames(t *testing.T) {
+	_, err := collect(readers["json"](strings.NewReader("{\"users\":[1,\ufeff2]}")))
+	requireRefused(t, err, bulk.CodeInvalidJSON, "users[1]: a byte order mark", "at byte 12")
+	for _, name := range []string{"NaN", "Infinity", "None", "undefined", "True"} {
+		options := bulk.DefaultOptions()
+		_, err := collect(rowio.NewJSON(strings.NewReader(`{"users":[{},{"a":`+name+`}]}`), options))
+		requireRefused(t, err, bulk.CodeInvalidJSON, "users[1]: "+name+" is not JSON", "at byte 18")
+		_, err = collect(rowio.NewNDJSON(strings.NewReader("{}\n{\"a\":" + name + "}\n")))
+		requireRefused(t, err, bulk.CodeInvalidJSON, "line 2: "+name+" is not JSON", "at byte 8")
+	}
+}
+
 // An error of the stream is not one of the text.
 func TestStreamErrors(t *testing.T) {
 	broken := errors.New("connection reset")
@@ -222,6 +245,7 @@ var readers = map[string]func(io.Reader) bulk.RowReader{
 // The rows around one that is too long are read.
 func TestLongRow(t *testing.T) {
 	formats := map[string]string{"json": "{\"users\":[1,\n%s,\n2]}", "ndjson": "1\n%s\n2"}
+	longer := strings.Repeat("x", 5*rowio.MaxRow)
 	long := `["` + strings.Repeat("x", rowio.MaxRow-3) + `"]`
 	for name, body := range formats {
 		rows, err := collect(readers[name](strings.NewReader(fmt.Sprintf(body, long))))
@@ -231,6 +255,25 @@ func TestLongRow(t *testing.T) {
 		rows, err = collect(readers[name](strings.NewReader(fmt.Sprintf(body, longest))))
 		require.NoError(t, err)
 		assert.True(t, texts(rows)[1] == longest, "rule: a row of MaxRow bytes is read")
+
+		if raceEnabled {
+			continue
+		}
+		// Strings and numbers that are longer than what is held.
+		for _, row := range []string{
+			`"` + longer + `"`, strings.Repeat("1", len(longer)), `{"a":[{"b":"` + longer + `\\"},"]\"}"],"` + longer + `":{"c":-1` + strings.Repeat("0", len(longer)) + `}}`,
+		} {
+			text := fmt.Sprintf(body, row)
+			rows, err = collect(readers[name](strings.NewReader(text)))
+			requireLong(t, rows, err)
+
+			if row[0] != '1' { // a part of a number is one
+				_, err = collect(readers[name](strings.NewReader(text[:len(text)-len(longer)/2])))
+				requireRefused(t, err, bulk.CodeInvalidJSON)
+			}
+			_, err = collect(readers[name](strings.NewReader(text + "}")))
+			requireRefused(t, err, bulk.CodeInvalidJSON, fmt.Sprintf("byte %d", len(text)))
+		}
 	}
 	json := func(row string) ([]bulk.Row, error) {
 		return collect(readers["json"](strings.NewReader(fmt.Sprintf(formats["json"], row))))
@@ -242,8 +285,11 @@ func TestLongRow(t *testing.T) {
 
 	_, err = json(nestedAround(rowio.MaxDepth-1, `"`+strings.Repeat("x", 3*rowio.MaxRow)+`"`))
 	requireRefused(t, err, bulk.CodeInvalidJSON, "64 levels")
+	_, err = json(nestedAround(rowio.MaxDepth-1, `"`+longer+`"`))
+	requireRefused(t, err, bulk.CodeInvalidJSON, "64 levels")
+	_, err = json(`["` + longer + `",` + nested(rowio.MaxDepth-1) + `]`)
+	requireRefused(t, err, bulk.CodeInvalidJSON, "64 levels")
 	for _, text := range []string{
-		`{"users":["` + strings.Repeat("x", 5*rowio.MaxRow) + `"]}`,
 		`{"users":[` + strings.Repeat(" ", 5*rowio.MaxRow) + `]}`,
 		`{"x":"` + strings.Repeat("x", 5*rowio.MaxRow) + `","users":[]}`,
 	} {

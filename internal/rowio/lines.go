@@ -17,17 +17,41 @@ type lines struct {
 	err    error // of the stream, io.EOF included
 }
 
-func newLines(text io.Reader) lines {
-	return lines{in: bufio.NewReaderSize(text, 16<<10), ended: true}
+// newLines returns the lines of a text that begins at that offset.
+func newLines(text io.Reader, offset int64) lines {
+	return lines{in: bufio.NewReaderSize(text, 16<<10), offset: offset, ended: true}
 }
 
-// next goes on to the next line and reports whether there is one. It is called
-// when the line before has been read. If the stream fails, the next line is one
-// whose first Read has the error.
-func (l *lines) next() bool {
-	if l.err == nil {
+// skipBlank passes over blank lines that have been buffered as a whole, and over
+// all empty ones: a text may have millions.
+func (l *lines) skipBlank() {
+	for l.err == nil {
+		text, _ := l.in.Peek(l.in.Buffered())
+		read, more := 0, true
+		for i := 0; i < len(text) && more; i++ {
+			switch text[i] {
+			case '\n':
+				read = i + 1
+				l.number++
+			case ' ', '\t', '\r':
+			default:
+				more = false
+			}
+		}
+		_, _ = l.in.Discard(read) // it is in the buffer
+		l.offset += int64(read)
+		if !more || read < len(text) {
+			return
+		}
 		_, l.err = l.in.Peek(1)
 	}
+}
+
+// next goes on to the next line that is not known to be blank and reports whether
+// there is one. It is called when the line before has been read. If the stream
+// fails, the next line is one whose first Read has the error.
+func (l *lines) next() bool {
+	l.skipBlank()
 	if l.err == io.EOF {
 		return false
 	}

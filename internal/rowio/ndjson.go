@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // NDJSON reads rows of the media type application/x-ndjson: one JSON value a
@@ -12,6 +13,7 @@ import (
 // passed over. A line that is not one JSON value is INVALID_JSON for the whole
 // text: what was sent is broken or cut off, and no row of it should be written.
 type NDJSON struct {
+	text   io.Reader // until it is begun
 	lines  lines
 	values values
 	inLine bool
@@ -20,7 +22,7 @@ type NDJSON struct {
 
 // NewNDJSON returns a reader of the text.
 func NewNDJSON(text io.Reader) *NDJSON {
-	return &NDJSON{lines: newLines(text)}
+	return &NDJSON{text: text}
 }
 
 // Next returns the next row; see [bulk.RowReader].
@@ -34,6 +36,13 @@ func (r *NDJSON) Next() (bulk.Row, error) {
 }
 
 func (r *NDJSON) next() (bulk.Row, error) {
+	if r.text != nil {
+		text, skipped, err := rowtext.Begin(r.text)
+		if err != nil {
+			return bulk.Row{}, textFault(err, bulk.CodeInvalidJSON)
+		}
+		r.text, r.lines = nil, newLines(text, int64(skipped))
+	}
 	// What follows a value in its line is looked at only now: reading on makes
 	// the text of the value invalid.
 	if r.inLine {
@@ -45,7 +54,7 @@ func (r *NDJSON) next() (bulk.Row, error) {
 		if !r.lines.next() {
 			return bulk.Row{}, io.EOF
 		}
-		r.values.reset(&r.lines)
+		r.values.reset(&r.lines, r.lines.start)
 		if r.values.peek() != 0 {
 			break
 		}
@@ -75,7 +84,7 @@ func (r *NDJSON) finish() error {
 	switch {
 	case err == nil:
 		return invalidJSON("line %d: another value follows the first at byte %d",
-			r.lines.number, r.lines.start+r.values.dec.InputOffset()-1)
+			r.lines.number, r.values.offset()-1)
 	case err != io.EOF:
 		return r.broken(err)
 	default:
@@ -84,5 +93,5 @@ func (r *NDJSON) finish() error {
 }
 
 func (r *NDJSON) broken(err error) error {
-	return jsonFault(err, r.lines.start, fmt.Sprintf("line %d: ", r.lines.number))
+	return r.values.fault(err, fmt.Sprintf("line %d: ", r.lines.number))
 }

@@ -21,6 +21,8 @@ func TestNDJSON(t *testing.T) {
 	}{
 		{"empty", "", []string{}, nil},
 		{"blank lines", "\n \n\r\n\t\n", []string{}, nil},
+		{"byte order mark", "\ufeff1\n2", []string{`1`, `2`}, []int{1, 2}},
+		{"more blank lines than a buffer", strings.Repeat("\n", 50_000) + strings.Repeat(" \t\r\n", 10_000) + "1\n" + strings.Repeat(" ", 20_000) + "\n2", []string{`1`, `2`}, []int{60_001, 60_003}},
 		{"rows", "{\"userId\":\"a\"}\n5\nnull\n", []string{`{"userId":"a"}`, `5`, `null`}, []int{1, 2, 3}},
 		{"last line without its end", "1\n2", []string{`1`, `2`}, []int{1, 2}},
 		{"CRLF", "1\r\n2\r\n", []string{`1`, `2`}, []int{1, 2}},
@@ -61,7 +63,7 @@ func TestNDJSONRefused(t *testing.T) {
 		{"text behind a value", "1 x\n", []string{"line 1", "byte 2"}},
 		{"a comma behind a value", "1,\n2", []string{"line 1", "byte 1"}},
 		{"an array over lines", "[\n1,\n2\n]", []string{"line 1"}},
-		{"byte order mark", "\ufeff1\n", []string{"line 1", "byte 0"}},
+		{"a byte order mark in the middle", "\ufeff1\n\ufeff2\n", []string{"line 2", "byte order mark", "byte 5"}},
 		{"invalid UTF-8", "1\n\"\xff\"\n", []string{"line 2", "byte 3", "UTF-8"}},
 		{"65 levels", "1\n" + nested(65) + "\n", []string{"line 2", "64 levels"}},
 		{"a closing bracket", "]\n", []string{"line 1", "byte 0"}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/canon"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // MaxFieldColumns is how many fields get columns of their own in a [Table]. Rows
@@ -28,13 +29,13 @@ const MaxFieldColumns = 1000
 // column can hold: unknown keys, or keys that stand twice, as a JSON object; or a
 // row that is not an object.
 type Table struct {
-	fields [note]fieldColumns
+	fields [rowtext.Note]fieldColumns
 	rest   bool
 }
 
 // fieldColumns are the columns of the fields of a part.
 type fieldColumns struct {
-	columns []column
+	columns []rowtext.Column
 	index   map[string]int // by name
 	whole   bool           // there is a column for whole objects
 	// full means that there will be no more columns, so that a row which needed
@@ -47,7 +48,7 @@ type fieldColumns struct {
 func (t *Table) Add(row []byte) {
 	members, rest := splitRow(row)
 	t.rest = t.rest || len(rest) > 0
-	for _, p := range []part{customFields, metadata} {
+	for _, p := range []rowtext.Part{rowtext.CustomFields, rowtext.Metadata} {
 		if !isNull(members[p]) {
 			t.addFields(p, members[p])
 		}
@@ -56,11 +57,11 @@ func (t *Table) Add(row []byte) {
 
 // addFields makes columns for the fields of an object, or, if they cannot all
 // have columns of their own, sees to a column for the whole object.
-func (t *Table) addFields(p part, object []byte) {
+func (t *Table) addFields(p rowtext.Part, object []byte) {
 	f := &t.fields[p]
 	fresh, ok := f.fit(object)
 	if ok && fresh > 0 {
-		columns := len(t.fields[customFields].columns) + len(t.fields[metadata].columns)
+		columns := len(t.fields[rowtext.CustomFields].columns) + len(t.fields[rowtext.Metadata].columns)
 		f.full = f.full || columns+fresh > MaxFieldColumns
 		ok = !f.full
 	}
@@ -82,9 +83,9 @@ func (t *Table) addFields(p part, object []byte) {
 		switch {
 		case !known:
 			f.index[name] = len(f.columns)
-			f.columns = append(f.columns, column{part: p, name: name, kind: kind})
-		case f.columns[i].kind != kind:
-			f.columns[i].kind = jsonKind
+			f.columns = append(f.columns, rowtext.Column{Part: p, Name: name, Kind: kind})
+		case f.columns[i].Kind != kind:
+			f.columns[i].Kind = rowtext.JSON
 		}
 	}
 }
@@ -103,7 +104,8 @@ func (f *fieldColumns) fit(object []byte) (fresh int, ok bool) {
 			return fresh, true
 		}
 		name := canon.Unquote(quoted)
-		if n := utf8.RuneCountInString(name); seen[name] || n < 1 || n > bulk.MaxFieldName {
+		n := utf8.RuneCountInString(name)
+		if seen[name] || n < 1 || n > bulk.MaxFieldName || name != strings.TrimSpace(name) || strings.ContainsAny(name, cellBreaks) {
 			return 0, false
 		}
 		seen[name] = true
@@ -115,35 +117,38 @@ func (f *fieldColumns) fit(object []byte) (fresh int, ok bool) {
 
 // kindOf returns the kind of the column that a value needs. A cell cannot tell an
 // empty string from nothing, so that takes JSON.
-func kindOf(value []byte) kind {
+func kindOf(value []byte) rowtext.Kind {
 	switch jsontext.Value(value).Kind() {
 	case '0':
-		return numberKind
+		return rowtext.Number
 	case 't', 'f':
-		return booleanKind
+		return rowtext.Boolean
 	case '"':
 		if len(value) > len(`""`) {
-			return stringKind
+			return rowtext.String
 		}
 	}
-	return jsonKind
+	return rowtext.JSON
 }
 
 // AppendHeader appends the byte order mark by which spreadsheets know UTF-8, and
 // the header row.
 func (t *Table) AppendHeader(dst []byte) []byte {
-	dst = append(dst, byteOrderMark...)
-	dst = append(dst, "_index,_line,_status,_errors,userId,email"...)
-	for _, p := range []part{customFields, metadata} {
+	dst = append(dst, "\ufeff"...)
+	for _, note := range []string{rowtext.NoteIndex, rowtext.NoteLine, rowtext.NoteStatus, rowtext.NoteErrors} {
+		dst = append(append(dst, note...), ',')
+	}
+	dst = append(dst, "userId,email"...)
+	for _, p := range []rowtext.Part{rowtext.CustomFields, rowtext.Metadata} {
 		for _, c := range t.fields[p].columns {
-			dst = appendCell(append(dst, ','), c.header())
+			dst = appendCell(append(dst, ','), c.Header())
 		}
 		if t.fields[p].whole {
-			dst = appendCell(append(dst, ','), column{part: p, kind: jsonKind}.header())
+			dst = appendCell(append(dst, ','), rowtext.Column{Part: p, Kind: rowtext.JSON}.Header())
 		}
 	}
 	if t.rest {
-		dst = append(dst, ",_rest"...)
+		dst = append(append(dst, ','), rowtext.NoteRest...)
 	}
 	return append(dst, "\r\n"...)
 }
@@ -160,17 +165,17 @@ func (t *Table) AppendRecord(dst, row []byte, result bulk.RowResult) []byte {
 	dst = appendCell(append(dst, ','), defuse(errorText(result.Errors)))
 
 	members, rest := splitRow(row)
-	for _, p := range []part{userID, email} {
+	for _, p := range []rowtext.Part{rowtext.UserID, rowtext.Email} {
 		dst = append(dst, ',')
 		if !isNull(members[p]) {
 			dst = appendText(dst, members[p])
 		}
 	}
-	for _, p := range []part{customFields, metadata} {
+	for _, p := range []rowtext.Part{rowtext.CustomFields, rowtext.Metadata} {
 		dst = t.fields[p].appendCells(dst, members[p])
 	}
 	if t.rest {
-		dst = appendCell(append(dst, ','), defuse(string(rest)))
+		dst = appendCell(append(dst, ','), defuse(defuseJSON(rest)))
 	}
 	return append(dst, "\r\n"...)
 }
@@ -193,15 +198,15 @@ func (f *fieldColumns) appendCells(dst, object []byte) []byte {
 		dst = append(dst, ',')
 		switch {
 		case value == nil:
-		case f.columns[i].kind == stringKind:
+		case f.columns[i].Kind == rowtext.String:
 			dst = appendText(dst, value)
 		default:
 			// No JSON begins a formula but a number, which is none.
-			dst = appendCell(dst, string(value))
+			dst = appendCell(dst, defuseJSON(value))
 		}
 	}
 	if f.whole {
-		dst = appendCell(append(dst, ','), string(whole))
+		dst = appendCell(append(dst, ','), defuseJSON(whole))
 	}
 	return dst
 }
@@ -212,13 +217,14 @@ func appendText(dst, value []byte) []byte {
 	if value[0] == '"' {
 		return appendCell(dst, defuse(canon.Unquote(value)))
 	}
-	return appendCell(dst, string(value))
+	return appendCell(dst, defuseJSON(value))
 }
 
-// appendCell appends a cell, quoted if it must be. Spaces at the ends are quoted
-// because some programs trim them else.
+// appendCell appends a cell, quoted if it must be, or if it has another separator
+// of [rowtext.Separators]. Spaces at the ends are quoted because some programs trim
+// them else.
 func appendCell(dst []byte, text string) []byte {
-	if !strings.ContainsAny(text, "\",\r\n") && strings.TrimSpace(text) == text {
+	if !strings.ContainsAny(text, "\",;|\t\r\n") && strings.TrimSpace(text) == text {
 		return append(dst, text...)
 	}
 	dst = append(dst, '"')
@@ -242,7 +248,7 @@ func errorText(errs []bulk.RowError) string {
 
 // splitRow returns the members of a row by part, nil for those it lacks, and the
 // rest as JSON.
-func splitRow(row []byte) (members [note][]byte, rest []byte) {
+func splitRow(row []byte) (members [rowtext.Note][]byte, rest []byte) {
 	row = bytes.TrimSpace(row)
 	if len(row) == 0 || row[0] != '{' {
 		return members, row
@@ -254,7 +260,7 @@ func splitRow(row []byte) (members [note][]byte, rest []byte) {
 			break
 		}
 		p := partOf(canon.Unquote(quoted))
-		if p != note && members[p] == nil {
+		if p != rowtext.Note && members[p] == nil {
 			members[p] = value
 			continue
 		}
@@ -271,13 +277,13 @@ func splitRow(row []byte) (members [note][]byte, rest []byte) {
 	return members, rest
 }
 
-func partOf(key string) part {
-	for p := range note {
-		if p.key() == key {
+func partOf(key string) rowtext.Part {
+	for p := range rowtext.Note {
+		if p.Key() == key {
 			return p
 		}
 	}
-	return note
+	return rowtext.Note
 }
 
 func isNull(value []byte) bool { return value == nil || string(value) == "null" }

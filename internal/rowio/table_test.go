@@ -4,8 +4,10 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/assert"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/rowio"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 func mustQuote(text string) []byte {
@@ -72,17 +75,82 @@ func TestTableRoundTrip(t *testing.T) {
 		"no fields":             {`{"userId":"u"}`},
 		"not an object":         {`{"userId":"u","customFields":"s"}`, `{"userId":"v","customFields":[1,2]}`, `{"userId":"w","customFields":5}`},
 		"names that do not fit": {`{"userId":"u","customFields":{"":1}}`, `{"userId":"v","customFields":{"` + strings.Repeat("x", 256) + `":1}}`},
+		"blanks around names":   {`{"userId":"u","customFields":{" x ":5,"y\u00a0":"z"}}`},
+		"separators in names":   {`{"userId":"u","customFields":{"a;=1":5,"b|c":"z","d\te":1,"f\ng":1}}`, `{"userId":"v","customFields":{"a":1}}`},
+		"separators in values":  {`{"userId":"a;=1","email":"b|' -1","customFields":{"a":"x;''=1;=2|+3\t@4\r\n-5\n=6;","b":"a;b|c\td\r\ne\n","c":"';=1","d":"\n=1"},"metadata":{"j":["a;=1","b|-2",1]}}`},
+		"unseen characters":     {`{"userId":" =1","email":"\u0000=1","customFields":{"a":"\ufeff=1","b":"\u200b'=1","c":"' \u2060+1","d":"\u00a0'","e":"' a"}}`},
 		"names twice":           {`{"userId":"u","customFields":{"a":1,"a":2}}`, `{"userId":"v","customFields":{"a":"x"}}`},
 	}
 	for name, rows := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := collect(rowio.NewCSV(strings.NewReader(write(rows...))))
-			require.NoError(t, err)
-			assert.Equal(t, rows, texts(got))
-			for _, row := range got {
-				assert.Empty(t, row.Errors)
+			for saved, text := range saves(t, write(rows...)) {
+				got, err := collect(rowio.NewCSV(strings.NewReader(text)))
+				require.NoError(t, err, saved)
+				require.Len(t, got, len(rows), saved)
+				for i, row := range got {
+					assert.Equal(t, mean(t, rows[i]), mean(t, string(row.JSON)), saved)
+					assert.Empty(t, row.Errors, saved)
+				}
 			}
 		})
+	}
+}
+
+// mean returns a row in a form in which rows that mean the same are equal. Members
+// keep their order and numbers their digits.
+func mean(t *testing.T, row string) string {
+	t.Helper()
+	v := jsontext.Value(row)
+	require.NoError(t, v.Format(jsontext.AllowDuplicateNames(true), jsontext.CanonicalizeRawInts(false), jsontext.PreserveRawStrings(false)))
+	return string(v)
+}
+
+// saves returns a table as spreadsheets save it: with other separators, with more
+// quotes, and with the columns that they fill up.
+func saves(t *testing.T, text string) map[string]string {
+	t.Helper()
+	saved := map[string]string{"as it is": text}
+	records, _ := cells(t, text)
+	for name, comma := range map[string]string{"commas": ",", "semicolons": ";", "tabs": "\t", "bars": "|"} {
+		var b strings.Builder
+		for _, record := range records {
+			for i, cell := range record {
+				if i > 0 {
+					b.WriteString(comma)
+				}
+				b.WriteString(`"` + strings.ReplaceAll(cell, `"`, `""`) + `"`)
+			}
+			b.WriteString(comma + comma + "\r\n")
+		}
+		b.WriteString(strings.Repeat(comma, len(records[0])+1) + "\r\n")
+		saved[name] = b.String()
+		saved[name+" and a line that says so"] = "\ufeffsep=" + comma + "\r\n" + b.String()
+	}
+	return saved
+}
+
+// cells returns the cells of a table.
+func cells(t *testing.T, text string) ([][]string, *rowtext.Header) {
+	t.Helper()
+	r := rowtext.NewRecords(strings.NewReader(text), ",", rowio.MaxRow)
+	h, err := r.Header()
+	require.NoError(t, err)
+	var header []string
+	for _, c := range h.Columns {
+		header = append(header, c.Header())
+	}
+	records := [][]string{header}
+	for {
+		rec, err := r.Next()
+		if err == io.EOF {
+			return records, h
+		}
+		require.NoError(t, err)
+		var record []string
+		for i := range rec.Known() {
+			record = append(record, string(rec.Cell(i)))
+		}
+		records = append(records, record)
 	}
 }
 
@@ -110,31 +178,62 @@ func TestTableColumns(t *testing.T) {
 	}
 }
 
-// No cell of a table begins like a formula, whatever the rows hold.
+// No cell of a table begins like a formula, whatever the rows hold and whatever a
+// program takes for its separator.
 func TestTableDefuses(t *testing.T) {
-	starts := []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"}
+	signs := []string{"=", "+", "-", "@", "＝", "＋", "－", "＠"}
+	unseen := []string{"", " ", "\t", "\r", "\n", "\x00", "\u00a0", "\u200b", "\ufeff", "\u2060", "\u202e", "' \u200d'"}
+	between := []string{"", ";", "\t", "|", "\n", "\r\n", ",", "a;", "\";", ";;"}
 	var rows []string
-	for _, s := range starts {
-		row, err := json.Marshal(map[string]any{"userId": s + "a", "email": s, "customFields": map[string]any{"x": s + "b"}, s + "c": s})
-		require.NoError(t, err)
-		rows = append(rows, string(row), string(mustQuote(s)))
+	for _, sign := range signs {
+		for _, b := range between {
+			for _, u := range unseen {
+				text := b + u + sign + "1+1" + b
+				row, err := json.Marshal(map[string]any{
+					"userId": text, "email": text, "customFields": map[string]any{"x": text, "j": []string{text}}, "metadata": map[string]any{text: text}, text: text,
+				})
+				require.NoError(t, err)
+				rows = append(rows, string(row), string(mustQuote(text)))
+			}
+		}
 	}
-	rows = append(rows, `{"userId":"u","customFields":{"x":5}}`) // the column is JSON now
-	for _, rows := range [][]string{rows, rows[:len(rows)-1]} {
-		for _, record := range readAll(t, write(rows...)) {
-			for _, cell := range record {
-				for _, s := range starts {
-					assert.False(t, strings.HasPrefix(cell, s), "cell %q", cell)
+	// A column of JSON, and one of strings.
+	for _, rows := range [][]string{rows, append(rows[:len(rows):len(rows)], `{"userId":"u","customFields":{"x":5}}`)} {
+		text := write(rows...)
+		for _, comma := range rowtext.Separators {
+			for i, record := range readAll(t, text, comma) {
+				for _, cell := range record {
+					shown := strings.TrimLeftFunc(cell, func(r rune) bool {
+						return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+					})
+					for _, s := range signs {
+						require.False(t, strings.HasPrefix(shown, s), "record %d, read with %q: cell %q", i, comma, cell)
+					}
 				}
 			}
+		}
+		again, err := collect(rowio.NewCSV(strings.NewReader(text)))
+		require.NoError(t, err)
+		require.Len(t, again, len(rows))
+		for i := 0; i < len(rows); i += 2 {
+			want := value(t, []byte(rows[i]))
+			for key := range want { // unknown keys are in a note
+				if key != "userId" && key != "email" && key != "customFields" && key != "metadata" {
+					delete(want, key)
+				}
+			}
+			require.Equal(t, want, value(t, again[i].JSON))
 		}
 	}
 }
 
-// readAll reads a table as a spreadsheet does.
-func readAll(t *testing.T, text string) [][]string {
+// readAll reads a table as a spreadsheet does: a quote that does not begin a cell
+// has no meaning to it.
+func readAll(t *testing.T, text string, comma rune) [][]string {
 	t.Helper()
-	records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = comma, true, -1
+	records, err := r.ReadAll()
 	require.NoError(t, err)
 	return records
 }

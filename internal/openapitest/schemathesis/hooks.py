@@ -25,6 +25,7 @@ def encode(text):
 
 schemathesis.openapi.media_type("application/x-ndjson", rows.map(lines).map(encode))
 schemathesis.openapi.media_type("text/csv", rows.map(table).map(encode))
+schemathesis.openapi.media_type("text/tab-separated-values", rows.map(table).map(encode))
 
 
 @schemathesis.hook

@@ -1,0 +1,5 @@
+//go:build !race
+
+package rowio_test
+
+const raceEnabled = false

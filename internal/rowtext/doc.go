@@ -1,0 +1,59 @@
+// Package rowtext reads what texts of rows have in common wherever they are read,
+// by the service and by its client: how a text begins, and the records and the
+// header of CSV.
+//
+// # The separator
+//
+// Cells are separated by one of , ; tab and |. A first line "sep=;" settles which.
+// Otherwise the header row is read once with each of them, in that order, and the
+// first with which every column has a valid name is taken. The bytes of the header
+// are held for that and nothing else is: what a separator makes of the text behind
+// the header plays no part.
+//
+// # Limits
+//
+// [Records] finds the end of a record of any length by a state machine over its
+// bytes, so a record that is longer than its reader holds is passed over like any
+// other, with memory for its first bytes. Of a record with too many cells only
+// their number is kept. Both are for the caller to refuse, as one row.
+//
+// # Errors
+//
+// A text that breaks the grammar, or whose header is refused, is an [*Error] with
+// the line. What is wrong with the header is said of a column by number and name,
+// with the names that it could have.
+package rowtext
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// An Error is what is wrong with a text. It is not for errors of the stream.
+type Error struct {
+	Line    int // from 1, 0 for the text as a whole
+	Message string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
+}
+
+// Quote shows a name from a text in a message.
+func Quote[T ~string | ~[]byte](name T) string {
+	const most = 64
+	if len(name) > 4*(most+1) {
+		name = name[:4*(most+1)]
+	}
+	n, text := 0, string(name)
+	for i := range text {
+		if n == most {
+			return strconv.Quote(text[:i] + "…")
+		}
+		n++
+	}
+	return strconv.Quote(text)
+}
