@@ -229,6 +229,9 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	case err != nil && a.known && a.hopeless(err):
 		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, "error", err)
 		a.failure = jobError(err)
+	case err != nil && a.known && a.cancelled.Load():
+		// It need not be waited for what failed: the rows are not wanted any more.
+		a.cfg.Logger.WarnContext(ctx, "attempt failed", "job", a.job.ID, "error", err)
 	case err != nil:
 		return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 	}

@@ -17,7 +17,9 @@ func (e *engine) inherit(h *inheritance) {
 			for _, row := range old.Rows {
 				e.inherited[row.Index] = inheritedRow{row, old.UserID}
 			}
-			e.health.met()
+			if old.writes() {
+				e.health.met()
+			}
 		default:
 			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true, late: true})
 		}

@@ -199,11 +199,15 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 		case it.open || it.look:
 			s.finishUnknown(it)
 		default:
-			fenced, err := s.fence(ctx, it)
+			failure, err := s.fence(ctx, it)
 			switch {
 			case err != nil:
 				return nil, err
-			case !fenced && it.late:
+			case errors.Is(failure, ErrConflict) && it.losses < conflictBackoff.attempts:
+				it.look = true // it changed since it was looked up
+				it.losses++
+				again = append(again, it)
+			case failure != nil && it.late:
 				s.finishUnknown(it)
 			case it.rows == nil:
 				s.untrack(it)
@@ -220,20 +224,22 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 }
 
 // fence makes the write of an entry impossible whose base is still there: it writes
-// the mark alone. It reports whether that was done; a create cannot be fenced.
-func (s *settlement) fence(ctx context.Context, it *item) (bool, error) {
+// the mark alone. failure is why that was not done; a create cannot be fenced. err
+// ends the import.
+func (s *settlement) fence(ctx context.Context, it *item) (failure, err error) {
 	user := it.found.ByID
 	if it.entry.Create != nil {
-		return false, nil
+		return errors.ErrUnsupported, nil
 	}
 	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
-	done := false
-	err := s.limit(ctx, func() error {
+	err = s.limit(ctx, func() error {
 		outcomes, err := s.store.commit(ctx, s.tenant, []Write{w})
-		done = err == nil && outcomes[0] == nil
+		if err == nil {
+			failure = outcomes[0]
+		}
 		return err
 	})
-	return done, err
+	return failure, err
 }
 
 // drop leaves the rows of an item without a result. A successor need not judge the
@@ -495,6 +501,8 @@ func (s *settlement) outcomes(ctx context.Context, writing []*item, outcomes []e
 			continue
 		case errors.Is(it.err, ErrConflict), errors.Is(it.err, ErrEmailTaken):
 			it.losses++
+			it.late = it.late || underWay(it.err)
+			it.doubt = it.doubt || it.late
 		case !Retryable(it.err) && !underWay(it.err):
 			if !it.doubt {
 				rest = append(rest, s.fail(it)...)

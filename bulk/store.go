@@ -49,7 +49,9 @@ func BatchSize(s Store) int {
 // may still have its effect after it has returned must be a timeout, a cancellation
 // or the network's: errors.Is finds [context.DeadlineExceeded], [context.Canceled],
 // [io.EOF] or [io.ErrUnexpectedEOF] in it, or errors.As a [net.Error] or a
-// [syscall.Errno]. A store that wraps its driver's errors has that for nothing.
+// [syscall.Errno]. A store that wraps its driver's errors has that for nothing. One
+// that repeats calls by itself joins such an error to [ErrEmailTaken] if an earlier
+// try may still be under way: it could succeed once the address is free again.
 //
 // A store that wraps another keeps optional abilities of it by a method
 // Unwrap() Store.

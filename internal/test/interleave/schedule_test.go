@@ -3,6 +3,7 @@ package interleave
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -323,7 +324,7 @@ func (r *run) callOptions(calls []*call) []option {
 	if c.writes {
 		fail("the answer is lost", errLost, c.land)
 		fail("no answer, still under way", errLate, func() { r.launch(c) })
-		options = append(options, option{name + ": sent twice", func() { r.launch(c); c.land(); c.reply() }})
+		options = append(options, option{name + ": sent twice", func() { r.twice(c) }})
 		if len(c.parts) > 1 {
 			options = append(options, option{name + ": the first of it lands", func() { r.half(c) }})
 		}
@@ -345,6 +346,25 @@ func (r *run) callOptions(calls []*call) []option {
 		}
 	}
 	return options
+}
+
+// twice lets a call land, and leaves another of the same under way. A write whose
+// address was taken is not under way any more: a store that sends a call again
+// must not give the second answer for both.
+func (r *run) twice(c *call) {
+	before := len(r.flying)
+	r.launch(c)
+	c.land()
+	if outcomes, ok := c.value.([]error); ok && len(r.flying)-before == len(outcomes) {
+		again := r.flying[before:]
+		r.flying = r.flying[:before]
+		for i, p := range again {
+			if !errors.Is(outcomes[i], bulk.ErrEmailTaken) {
+				r.flying = append(r.flying, p)
+			}
+		}
+	}
+	c.reply()
 }
 
 // half lets the first write of a commit land. The others stay under way.
