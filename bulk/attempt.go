@@ -226,7 +226,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 		// It is somebody else's by now, or nothing can be saved any more: the lease
 		// ends by itself.
 		return err
-	case err != nil && a.known && a.hopeless(err):
+	case err != nil && a.hopeless(err):
 		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, "error", err)
 		a.failure = jobError(err)
 	case err != nil && a.known && a.cancelled.Load():
@@ -258,10 +258,12 @@ func (a *attempt) cutShort() bool {
 	return p.Rows == a.job.TotalRecords && p.Summary.Processed() < p.Rows
 }
 
-// hopeless reports whether another attempt will not help.
+// hopeless reports whether another attempt will not help. As long as it is not known
+// what earlier claims did, that is so only if it cannot be found out.
 func (a *attempt) hopeless(err error) bool {
-	if a.job.Attempts >= a.cfg.MaxAttempts && a.job.Progress.Rows == a.begun {
-		return true
+	exhausted := a.job.Attempts >= a.cfg.MaxAttempts && a.job.Progress.Rows == a.begun
+	if exhausted || !a.known {
+		return exhausted && (a.known || !Retryable(err))
 	}
 	var (
 		panicked *panicError

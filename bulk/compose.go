@@ -11,19 +11,25 @@ import (
 // resultsType is the content type of a results file.
 const resultsType = "application/json"
 
-// A resultsFile streams the results file of a job that is about to end: the
-// header, then the results of its rows from the blobs of its segments, from what
-// the worker has beyond them, and for the rows that were not reached from the
-// payload.
-type resultsFile struct {
-	ctx     context.Context
-	backoff backoff
+// A composition is what the results file of a job is composed of that is about to end.
+type composition struct {
 	blobs   guardedBlobs
+	backoff backoff
 	job     *Job
 	at      *checkpoint
 	rest    map[int]*segment // results that are in no blob yet, by segment number
 	recent  *recent          // what was written lately; may be nil
+	// lost says that nobody can tell what became of the rows without a result: the
+	// journal cannot be read.
+	lost bool
+}
 
+// A resultsFile streams a results file: the header, then the results of the rows
+// from the blobs of the job's segments, from what the worker has beyond them, and
+// for the rows that were not reached from the payload.
+type resultsFile struct {
+	*composition
+	ctx     context.Context
 	head    resultsHead
 	segment int // the next segment to stream
 	payload *payloadRows
@@ -42,36 +48,39 @@ type resultsHead struct {
 	Summary      Summary   `json:"summary"`
 }
 
-// resultsSummary counts the rows of the file: those that are durable, and those
-// in rest.
-func resultsSummary(job *Job, rest map[int]*segment) Summary {
-	s := job.Progress.Summary
-	for _, seg := range rest {
+// summary counts the rows of the file: those that are durable, and the others.
+func (r *composition) summary() Summary {
+	s := r.job.Progress.Summary
+	for _, seg := range r.rest {
 		for i := range seg.rows {
-			if row := &seg.rows[i]; row.Status != "" && row.Index >= job.Progress.Rows {
+			if row := &seg.rows[i]; row.Status != "" && row.Index >= r.job.Progress.Rows {
 				s.add(row.Status)
 			}
 		}
 	}
-	s.NotProcessed = job.TotalRecords - s.Processed()
+	without := r.job.TotalRecords - s.Processed()
+	if r.lost {
+		s.Failed += without
+		without = 0
+	}
+	s.NotProcessed = without
 	return s
 }
 
-// putResults writes the results file of the job as it is to end and returns its
-// key.
-func putResults(ctx context.Context, b backoff, blobs guardedBlobs, job *Job, at *checkpoint, status JobStatus, rest map[int]*segment, kept *recent) (string, Summary, error) {
-	key := resultsKey(job, job.Token)
-	summary := resultsSummary(job, rest)
-	err := b.retry(ctx, func() error {
-		f := &resultsFile{
-			ctx: ctx, backoff: b, blobs: blobs, job: job, at: at, rest: rest, recent: kept,
-			payload: newPayloadRows(ctx, b, blobs, job),
-		}
-		f.head = resultsHead{JobID: job.ID, Status: status, TotalRecords: job.TotalRecords, Summary: summary}
+// put writes the results file of the job as it is to end and returns its key.
+func (r *composition) put(ctx context.Context, status JobStatus) (string, Summary, error) {
+	key := resultsKey(r.job, r.job.Token)
+	head := resultsHead{JobID: r.job.ID, Status: status, TotalRecords: r.job.TotalRecords, Summary: r.summary()}
+	err := r.backoff.retry(ctx, func() error {
+		f := r.file(ctx, head)
 		defer f.payload.close()
-		return putOnce(ctx, blobs, key, f, resultsType)
+		return putOnce(ctx, r.blobs, key, f, resultsType)
 	})
-	return key, summary, err
+	return key, head.Summary, err
+}
+
+func (r *composition) file(ctx context.Context, head resultsHead) *resultsFile {
+	return &resultsFile{composition: r, ctx: ctx, head: head, payload: newPayloadRows(ctx, r.backoff, r.blobs, r.job)}
 }
 
 // putOnce puts a blob under a key that nobody else uses. That the key is in use
@@ -134,6 +143,9 @@ func (f *resultsFile) fillSegment(number, first, until int) error {
 		r, err := f.payload.unreached(row)
 		if err != nil {
 			return err
+		}
+		if f.lost {
+			r.Status, r.Errors = StatusFailed, []RowError{outcomeUnknown()}
 		}
 		f.append(&r)
 	}

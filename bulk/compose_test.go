@@ -42,8 +42,8 @@ func (b blobMap) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// results has n results from that index on.
-func results(first, n int, status Status) []RowResult {
+// rowResults has n results from that index on.
+func rowResults(first, n int, status Status) []RowResult {
 	rows := make([]RowResult, n)
 	for i := range rows {
 		rows[i] = RowResult{Index: first + i, UserID: fmt.Sprintf("u%d", first+i), Status: status}
@@ -87,29 +87,29 @@ func TestResultsFile(t *testing.T) {
 		{"All", func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment {
 			job.Progress = Progress{Rows: 10, Summary: Summary{Created: 6, Updated: 4}}
 			at.Spans = []span{{3, 1}, {5, 3}}
-			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
-			blobs[segmentKey(job, 1, 5)] = lines(results(4, 4, u))
-			blobs[segmentKey(job, 2, 5)] = lines(results(8, 2, c))
+			blobs[segmentKey(job, 0, 3)] = lines(rowResults(0, 4, c))
+			blobs[segmentKey(job, 1, 5)] = lines(rowResults(4, 4, u))
+			blobs[segmentKey(job, 2, 5)] = lines(rowResults(8, 2, c))
 			return nil
 		}, []Status{c, c, c, c, u, u, u, u, c, c}},
 		{"Mailed", func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment {
 			job.Progress = Progress{Rows: 8, Summary: Summary{Created: 8}}
 			at.Spans, at.MailSpans = []span{{3, 2}}, []span{{4, 1}}
-			blobs[mailedKey(job, 0, 4)] = lines(results(0, 4, c))
-			blobs[segmentKey(job, 1, 3)] = lines(results(4, 4, c))
+			blobs[mailedKey(job, 0, 4)] = lines(rowResults(0, 4, c))
+			blobs[segmentKey(job, 1, 3)] = lines(rowResults(4, 4, c))
 			return nil
 		}, []Status{c, c, c, c, c, c, c, c, n, n}},
 		{"Rest", func(job *Job, at *checkpoint, blobs blobMap) map[int]*segment {
 			job.Progress = Progress{Rows: 4, Summary: Summary{Created: 4}}
 			at.Spans = []span{{3, 1}}
-			blobs[segmentKey(job, 0, 3)] = lines(results(0, 4, c))
-			rest := append(results(4, 2, c), results(6, 2, u)...)
+			blobs[segmentKey(job, 0, 3)] = lines(rowResults(0, 4, c))
+			rest := append(rowResults(4, 2, c), rowResults(6, 2, u)...)
 			return map[int]*segment{1: {first: 4, rows: missing(rest, 2)}}
 		}, []Status{c, c, c, c, c, c, n, u, n, n}},
 		{"RestAhead", func(*Job, *checkpoint, blobMap) map[int]*segment {
 			return map[int]*segment{
-				0: {first: 0, rows: missing(results(0, 4, c), 0, 3)},
-				2: {first: 8, rows: results(8, 2, u)},
+				0: {first: 0, rows: missing(rowResults(0, 4, c), 0, 3)},
+				2: {first: 8, rows: rowResults(8, 2, u)},
 			}
 		}, []Status{n, c, c, n, n, n, n, n, u, u}},
 	} {
@@ -117,7 +117,7 @@ func TestResultsFile(t *testing.T) {
 			job, blobs := composeJob(t)
 			at := new(checkpoint)
 			rest := test.prepare(job, at, blobs)
-			key, summary, err := putResults(t.Context(), syncBackoff, guarded(blobs), job, at, JobCancelled, rest, nil)
+			key, summary, err := (&composition{blobs: guarded(blobs), backoff: syncBackoff, job: job, at: at, rest: rest}).put(t.Context(), JobCancelled)
 			require.NoError(t, err)
 			assert.Equal(t, resultsKey(job, 7), key)
 			var file struct {
@@ -147,10 +147,8 @@ func TestResultsFile(t *testing.T) {
 func TestResultsFileIsACorrectReader(t *testing.T) {
 	job, blobs := composeJob(t)
 	file := func() *resultsFile {
-		return &resultsFile{
-			ctx: t.Context(), backoff: syncBackoff, blobs: guarded(blobs), job: job, at: new(checkpoint),
-			payload: newPayloadRows(t.Context(), syncBackoff, guarded(blobs), job),
-		}
+		r := &composition{backoff: syncBackoff, blobs: guarded(blobs), job: job, at: new(checkpoint)}
+		return r.file(t.Context(), resultsHead{})
 	}
 	text, err := io.ReadAll(file())
 	require.NoError(t, err)
@@ -172,7 +170,7 @@ func TestResultsFileFails(t *testing.T) {
 			breakIt(job, blobs)
 			before := len(blobs)
 			rest := map[int]*segment{2: {first: 8, rows: make([]RowResult, 2)}}
-			_, _, err := putResults(t.Context(), syncBackoff, guarded(blobs), job, &checkpoint{Spans: []span{{1, 1}}}, JobFailed, rest, nil)
+			_, _, err := (&composition{blobs: guarded(blobs), backoff: syncBackoff, job: job, at: &checkpoint{Spans: []span{{1, 1}}}, rest: rest}).put(t.Context(), JobFailed)
 			assert.Error(t, err)
 			assert.Len(t, blobs, before, "there is no part of a file")
 		})
@@ -198,7 +196,7 @@ func TestResultsFileOfRowsThatCannotBeRead(t *testing.T) {
 			if blobs["payload"] = test.damage(blobs["payload"]); blobs["payload"] == "" {
 				delete(blobs, "payload")
 			}
-			key, summary, err := putResults(t.Context(), syncBackoff, guarded(blobs), job, new(checkpoint), JobFailed, nil, nil)
+			key, summary, err := (&composition{blobs: guarded(blobs), backoff: syncBackoff, job: job, at: new(checkpoint)}).put(t.Context(), JobFailed)
 			require.NoError(t, err)
 			assert.Equal(t, Summary{NotProcessed: 10}, summary)
 			var file struct {
@@ -218,7 +216,7 @@ func TestResultsFileOfRowsThatCannotBeRead(t *testing.T) {
 	t.Run("NotNow", func(t *testing.T) {
 		job, blobs := composeJob(t)
 		reset := errors.New("reset")
-		_, _, err := putResults(t.Context(), syncBackoff, guarded(failingGets{blobs, reset}), job, new(checkpoint), JobFailed, nil, nil)
+		_, _, err := (&composition{blobs: guarded(failingGets{blobs, reset}), backoff: syncBackoff, job: job, at: new(checkpoint)}).put(t.Context(), JobFailed)
 		assert.ErrorIs(t, err, reset, "what may pass is waited for")
 	})
 }

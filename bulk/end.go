@@ -31,8 +31,10 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 			return a.giveBack(ctx, 0)
 		}
 	}
-	rest := a.ledger.rest()
-	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, &a.at, status, rest, &a.recent)
+	r := &composition{
+		blobs: a.blobs, backoff: jobBackoff, job: a.job, at: &a.at, rest: a.ledger.rest(), recent: &a.recent, lost: !a.known,
+	}
+	key, summary, err := r.put(ctx, status)
 	if err != nil {
 		if status != JobFailed || Retryable(err) || ctx.Err() != nil {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))

@@ -199,17 +199,17 @@ func (k *keyed) pin(ctx context.Context, opts Options) error {
 }
 
 // join returns the job that an earlier request made under the key, in the place
-// of ours.
-func (k *keyed) join(ctx context.Context, im *Importer, ours *JobSpec) (*Job, error) {
-	k.existed = true
-	job, err := im.jobs.Get(ctx, ours.ID)
+// of one of this request. It returns [ErrJobNotFound] if there is none.
+func (k *keyed) join(ctx context.Context, im *Importer, opts Options) (*Job, error) {
+	job, err := im.JobByID(ctx, jobID(k.run))
 	if err != nil {
-		return nil, fmt.Errorf("bulk: get job of an idempotency key: %w", err)
+		return nil, err
 	}
-	if job.Fingerprint != ours.Fingerprint {
+	if job.Fingerprint != k.fingerprint(opts) {
 		return nil, ErrIdempotencyKeyReused
 	}
-	return &job, nil
+	k.existed = true
+	return job, nil
 }
 
 func (im *Importer) findKey(ctx context.Context, keys guardedKeys, req *request) (key IdempotencyKey, err error) {

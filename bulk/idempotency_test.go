@@ -238,3 +238,26 @@ func TestKeyedImportOfEverySize(t *testing.T) {
 		}
 	})
 }
+
+// TestKeyOfASmallJobThatDied lets a request die behind the making of its job, and
+// repeats it as one that is imported at once.
+func TestKeyOfASmallJobThatDied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		dying := f.cfg
+		dying.Jobs = &dyingQueue{Queue: f.jobs, dieAt: 2, applied: true}
+		im, err := bulk.NewImporter(dying)
+		require.NoError(t, err)
+		req := f.keyed("k", people(30)...)
+		req.Async = true
+		im.Accept(t.Context(), req)
+		time.Sleep(10 * time.Minute)
+		report, job, replayed, err := accept(f.importer(), t.Context(), f.keyed("k", people(30)...))
+		require.NoError(t, err)
+		assert.True(t, replayed)
+		assert.Nil(t, report)
+		require.NotNil(t, job)
+		_, file := f.finish(job.ID)
+		assert.Equal(t, bulk.Summary{Created: 30}, file.Summary)
+	})
+}

@@ -109,6 +109,13 @@ func (im *Importer) accept(ctx context.Context, req *request) (*Accepted, error)
 			return nil, err
 		}
 		if ended {
+			if req.key != nil && req.key.token > 1 {
+				// The request before may have been one for a job, whatever its rows.
+				job, err := req.key.join(ctx, im, req.options())
+				if !errors.Is(err, ErrJobNotFound) {
+					return &Accepted{Job: job}, err
+				}
+			}
 			report, err := im.importRows(ctx, req)
 			return &Accepted{Report: report}, err
 		}
@@ -271,7 +278,7 @@ func (im *Importer) submit(ctx context.Context, req *request) (*Job, error) {
 	}
 	err = im.create(ctx, spec)
 	if req.key != nil && errors.Is(err, ErrJobExists) {
-		return req.key.join(ctx, im, spec)
+		return req.key.join(ctx, im, spec.Options)
 	}
 	if err != nil {
 		return nil, err
@@ -388,7 +395,8 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, e
 	if job.Status == JobPending {
 		// Nobody works on it who would write its results. They are written before
 		// the job ends, so that no ended job lacks them.
-		results, _, err = putResults(ctx, syncBackoff, im.blobs, job, new(checkpoint), JobCancelled, nil, nil)
+		r := composition{blobs: im.blobs, backoff: syncBackoff, job: job, at: new(checkpoint)}
+		results, _, err = r.put(ctx, JobCancelled)
 		if err != nil {
 			return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
 		}

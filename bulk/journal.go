@@ -288,7 +288,7 @@ func (j *journal) takeOver(ctx context.Context, from, frontier int) (*inheritanc
 		}
 		var c chunk
 		if err == nil {
-			err = json.Unmarshal(text, &c)
+			err = Permanent(json.Unmarshal(text, &c))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("bulk: read %s: %w", chunkKey(j.folder, number), err)
