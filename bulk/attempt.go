@@ -90,7 +90,7 @@ const maxWindow = 20_000
 // never wait for chunks of the journal or for segments of the results, which take
 // several times as long.
 func (a *attempt) window() int {
-	rows := min(8*BatchSize(a.cfg.Store)*a.cfg.Parallel, maxWindow)
+	rows := min(20*BatchSize(a.cfg.Store)*a.cfg.Parallel, maxWindow)
 	return max(4*a.job.SegmentRows, 2*a.job.SegmentRows+rows)
 }
 
