@@ -2,35 +2,31 @@ package bulk
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	waits "github.com/bulkops/bulkops/internal/backoff"
 )
 
 // A backoff is how often and how patiently a failed call is repeated. Each call
 // counts for itself: a shared one would let a single bad batch slow all others.
 type backoff struct {
-	attempts  int // calls in all
-	base, cap time.Duration
+	waits.Backoff
+	attempts int // calls in all
 }
 
 var (
 	// A caller waits for a synchronous request, so it gives up within seconds.
-	syncBackoff = backoff{attempts: 5, base: 50 * time.Millisecond, cap: time.Second}
+	syncBackoff = backoff{waits.Backoff{Base: 50 * time.Millisecond, Cap: time.Second}, 5}
 	// A job can wait out a longer disturbance.
-	jobBackoff = backoff{attempts: 9, base: 50 * time.Millisecond, cap: 5 * time.Second}
+	jobBackoff = backoff{waits.Backoff{Base: 50 * time.Millisecond, Cap: 5 * time.Second}, 9}
 	// A conflict means that somebody else got on, so it is tried again soon.
-	conflictBackoff = backoff{attempts: 30, base: 2 * time.Millisecond, cap: 250 * time.Millisecond}
+	conflictBackoff = backoff{waits.Backoff{Base: 2 * time.Millisecond, Cap: 250 * time.Millisecond}, 30}
 )
 
-// wait waits before call n+1, n counting from 1. Half of the time is random, so
-// that those who failed together do not come back together. It reports false if
-// ctx or stop ended first.
+// wait waits before call n+1, n counting from 1. It reports false if ctx or stop
+// ended first.
 func (b backoff) wait(ctx context.Context, stop <-chan struct{}, n int) bool {
-	d := b.cap
-	if n < 16 {
-		d = min(b.cap, b.base<<(n-1))
-	}
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	timer := time.NewTimer(b.Delay(n))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

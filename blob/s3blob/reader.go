@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/bulkops/bulkops/internal/backoff"
 )
 
 // A reader reads a blob. Whoever reads a payload works on its rows meanwhile, for
@@ -28,10 +29,9 @@ type reader struct {
 	err    error // that ended the reader
 }
 
-const (
-	maxBroken   = 5
-	reopenDelay = 100 * time.Millisecond
-)
+const maxBroken = 5
+
+var reopenPause = backoff.Backoff{Base: 100 * time.Millisecond, Cap: 1600 * time.Millisecond}
 
 var errNoProgress = errors.New("the connection broke again and again")
 
@@ -86,7 +86,7 @@ func (r *reader) reopen(cause error) error {
 		if r.broken++; r.broken > maxBroken {
 			return fmt.Errorf("%w: %w", errNoProgress, cause)
 		}
-		if err := pause(r.ctx, reopenDelay<<(r.broken-1)); err != nil {
+		if err := reopenPause.Wait(r.ctx, r.broken); err != nil {
 			return err
 		}
 		out, err := r.store.client.GetObject(r.ctx, &s3.GetObjectInput{
@@ -117,16 +117,4 @@ func (r *reader) Close() error {
 	}
 	r.err = fs.ErrClosed
 	return r.body.Close()
-}
-
-// pause waits for d, half of which is random.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/bulkops/bulkops/internal/backoff"
 )
 
 // A limiter spaces emails in time: those of one call go together, and the next
@@ -35,16 +37,5 @@ func (l *limiter) wait(ctx context.Context, n int) error {
 	}
 	l.next = at.Add(time.Duration(n) * l.interval)
 	l.mu.Unlock()
-	return sleep(ctx, at.Sub(now))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return backoff.Sleep(ctx, at.Sub(now))
 }

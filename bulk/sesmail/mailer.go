@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/mail"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/awsconf"
+	"github.com/bulkops/bulkops/internal/backoff"
 )
 
 // A Mailer is a [bulk.Mailer] that sends by SES. It is safe for concurrent use, and
@@ -49,11 +49,8 @@ func New(client Client, opts Options) (*Mailer, error) {
 	return m, nil
 }
 
-// The waits before an email is sent again.
-const (
-	backoffBase = 400 * time.Millisecond
-	backoffCap  = 5 * time.Second
-)
+// pause is the wait before an email is sent again.
+var pause = backoff.Backoff{Base: 400 * time.Millisecond, Cap: 5 * time.Second}
 
 // SendWelcome implements [bulk.Mailer].
 func (m *Mailer) SendWelcome(ctx context.Context, messages []bulk.Welcome) []error {
@@ -73,7 +70,7 @@ func (m *Mailer) SendWelcome(ctx context.Context, messages []bulk.Welcome) []err
 		if todo = m.attempt(ctx, entries, todo, outcomes); n == m.opts.MaxAttempts {
 			break
 		}
-		if len(todo) > 0 && backoff(ctx, n) != nil {
+		if len(todo) > 0 && pause.Wait(ctx, n) != nil {
 			break
 		}
 	}
@@ -214,13 +211,4 @@ func checkAddress(email string) error {
 
 func tag(name, value string) types.MessageTag {
 	return types.MessageTag{Name: aws.String(name), Value: aws.String(value)}
-}
-
-// backoff waits before attempt n+1. Half of the time is random.
-func backoff(ctx context.Context, n int) error {
-	d := backoffCap
-	if n < 16 {
-		d = min(backoffCap, backoffBase<<(n-1))
-	}
-	return sleep(ctx, d/2+rand.N(d/2+1))
 }

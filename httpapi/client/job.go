@@ -105,7 +105,7 @@ func (c *Client) wait(ctx context.Context, id string, first time.Duration, progr
 			return job, nil
 		}
 		if wait = after; wait == 0 {
-			wait = c.backoff(n)
+			wait = c.pause().Delay(n)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bulkops/bulkops/internal/backoff"
 )
 
 // retryAfter returns how long an answer asks to wait: seconds, or a date, which
@@ -48,7 +50,7 @@ func (r *retries) again(ctx context.Context, failure error) error {
 	if r.failed >= r.c.cfg.MaxAttempts || !retryable(failure) {
 		return failure
 	}
-	wait := r.c.backoff(r.failed)
+	wait := r.c.pause().Delay(r.failed)
 	var answered *Error
 	if errors.As(failure, &answered) {
 		if answered.RetryAfter > r.c.cfg.MaxRetryAfter {
@@ -66,26 +68,17 @@ func (r *retries) again(ctx context.Context, failure error) error {
 	return sleep(ctx, wait)
 }
 
-// backoff returns the wait after the nth failure, n counting from 1. Half of it is
-// random.
-func (c *Client) backoff(n int) time.Duration {
-	d := c.cfg.MaxBackoff
-	if n <= 16 {
-		d = min(d, c.cfg.MinBackoff<<(n-1))
-	}
-	return d/2 + rand.N(d/2+1)
+// pause is the wait between attempts.
+func (c *Client) pause() backoff.Backoff {
+	return backoff.Backoff{Base: c.cfg.MinBackoff, Cap: c.cfg.MaxBackoff}
 }
 
 // sleep waits, or returns why ctx ended.
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if backoff.Sleep(ctx, d) != nil {
 		return ended(ctx)
 	}
+	return nil
 }
 
 // ended returns why ctx ended.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/bulkops/bulkops/internal/backoff"
 )
 
 // A repeater makes calls when its limiter lets them, and makes them again for what
@@ -58,34 +59,12 @@ func (r *repeater) repeat(ctx context.Context, parts int, call func() (answer, e
 		if attempt >= r.attempts {
 			return fmt.Errorf("gave up after %d attempts: %w", attempt, a.cause)
 		}
-		if err := pause(ctx, attempt); err != nil {
+		if err := pause.Wait(ctx, attempt); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// The waits between attempts: random between nothing and a bound that doubles from
-// firstPause to longestPause, so that calls that were throttled together do not
-// come back together.
-const (
-	firstPause   = 50 * time.Millisecond
-	longestPause = time.Second
-)
-
-// pause waits before the attempt that follows. It returns the error of ctx if that
-// ended.
-func pause(ctx context.Context, attempt int) error {
-	bound := longestPause
-	if attempt < 10 {
-		bound = min(bound, firstPause<<(attempt-1))
-	}
-	timer := time.NewTimer(rand.N(bound) + 1)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// pause is the wait between attempts.
+var pause = backoff.Backoff{Base: 50 * time.Millisecond, Cap: time.Second}
