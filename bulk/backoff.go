@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -11,16 +12,25 @@ import (
 type backoff struct {
 	attempts  int // calls in all
 	base, cap time.Duration
+	// halted is closed when there is no time to repeat a call that took until its
+	// deadline; nil is never.
+	halted <-chan struct{}
 }
 
 var (
 	// A caller waits for a synchronous request, so it gives up within seconds.
-	syncBackoff = backoff{attempts: 5, base: 50 * time.Millisecond, cap: time.Second}
+	syncBackoff = backoff{attempts: 5, base: 50 * time.Millisecond, cap: time.Second, halted: closed()}
 	// A job can wait out a longer disturbance.
 	jobBackoff = backoff{attempts: 9, base: 50 * time.Millisecond, cap: 5 * time.Second}
 	// A conflict means that somebody else got on, so it is tried again soon.
 	conflictBackoff = backoff{attempts: 30, base: 2 * time.Millisecond, cap: 250 * time.Millisecond}
 )
+
+func closed() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
 
 // wait waits before call n+1, n counting from 1. Half of the time is random, so
 // that those who failed together do not come back together. It reports false if
@@ -51,8 +61,19 @@ func (b backoff) retry(ctx context.Context, f func() error) error {
 func (b backoff) retryUntil(ctx context.Context, stop <-chan struct{}, f func() error) error {
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) || !b.wait(ctx, stop, n) {
+		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) || b.tooSlow(err) || !b.wait(ctx, stop, n) {
 			return err
 		}
+	}
+}
+
+// tooSlow reports whether a call that failed with err took so long that there is no
+// time for another.
+func (b backoff) tooSlow(err error) bool {
+	select {
+	case <-b.halted:
+		return errors.Is(err, context.DeadlineExceeded)
+	default:
+		return false
 	}
 }

@@ -26,7 +26,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		}
 	}
 	rest := a.ledger.rest()
-	key, summary, err := putResults(ctx, jobBackoff, a.blobs, a.job, &a.at, status, rest, &a.recent)
+	key, summary, err := putResults(ctx, a.patience, a.blobs, a.job, &a.at, status, rest, &a.recent)
 	if err != nil {
 		if status != JobFailed || Retryable(err) {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
@@ -69,7 +69,7 @@ func (a *attempt) reportInherited(ctx context.Context) {
 			continue
 		}
 		if rows == nil {
-			rows = newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
+			rows = newPayloadRows(ctx, a.patience, a.blobs, a.job)
 			defer rows.close()
 		}
 		p, err := rows.plan(index)
@@ -85,7 +85,7 @@ func (a *attempt) reportInherited(ctx context.Context) {
 // processed any more.
 func (a *attempt) closeBooks(ctx context.Context) error {
 	rest := a.ledger.rest()
-	rows := newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
+	rows := newPayloadRows(ctx, a.patience, a.blobs, a.job)
 	defer rows.close()
 	for a.job.Progress.Rows < a.job.TotalRecords {
 		first := a.job.Progress.Rows
