@@ -338,7 +338,7 @@ func TestNoJournal(t *testing.T) {
 func TestJournalStart(t *testing.T) {
 	b := newChainBlobs()
 	j := b.journal(1, nil)
-	for _, rows := range [][]int{{0, 9}, {1, 2}, {3, 4}, {12}} {
+	for _, rows := range [][]int{{9, 0}, {1, 2}, {3, 4}, {12}} {
 		require.NoError(t, j.add(t.Context(), entriesOf(rows...)))
 	}
 	assert.Equal(t, 0, j.start(0))
@@ -349,9 +349,11 @@ func TestJournalStart(t *testing.T) {
 	assert.Equal(t, 5, j.start(14))
 	assert.Equal(t, []string{chunkKey("f/", 0), chunkKey("f/", 1), chunkKey("f/", 2), chunkKey("f/", 3), chunkKey("f/", 4)}, j.keys())
 
+	b.calls = nil
 	heir := b.journal(2, nil)
 	h, err := heir.takeOver(t.Context(), 3, 10)
 	require.NoError(t, err)
+	assert.Equal(t, "get f/journal/000003", b.calls[0], "those before are not read")
 	assert.Len(t, h.entries, 2)
 	assert.Equal(t, 3, heir.start(12))
 	assert.Equal(t, 6, heir.start(14), "the seal says nothing about rows")
