@@ -63,6 +63,25 @@ func TestRepeatedWritesAreTheSame(t *testing.T) {
 	})
 }
 
+// TestNewDecisionsHaveFreshNonces has a row decided twice, beside another one.
+func TestNewDecisionsHaveFreshNonces(t *testing.T) {
+	eachWay(t, func(t *testing.T, f *fixture, job bool) {
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}))
+		n := f.network(func(n int, commit func() []error) []error {
+			if n == 0 {
+				assert.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", CustomFields: parse(t, `{"host":1}`)}))
+			}
+			return commit()
+		})
+		got := f.grouped(t, job, `{"userId":"a","customFields":{"n":1}}`, `{"userId":"b"}`)
+		assert.Equal(t, []string{"updated", "created"}, codes(got))
+		require.Len(t, n.writes, 3)
+		marks := []string{n.writes[0].Mark, n.writes[1].Mark, n.writes[2].Mark}
+		slices.Sort(marks)
+		assert.Len(t, slices.Compact(marks), 3, "each is the first write of its trail, so they differ by their nonces alone")
+	})
+}
+
 // TestLostAnswerOfAUserWhoseAddressMoved has a row that names its user by email. Its
 // write is done, the answer lost, and the address another user's by then.
 func TestLostAnswerOfAUserWhoseAddressMoved(t *testing.T) {

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -107,7 +108,7 @@ func (e *engine) do(ctx context.Context, source *rowSource) error {
 		if err != nil {
 			// The batches under way go on to their end.
 			if failed := group.Wait(); e.isHalted() {
-				return failed // what comes behind them would not be done
+				return cmp.Or(failed, context.Cause(ctx)) // what comes behind them would not be done
 			}
 			return err
 		}
