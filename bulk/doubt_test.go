@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -228,5 +229,95 @@ func TestChunkThatComesAfterTheEnd(t *testing.T) {
 		worker.Wait()
 		assert.Zero(t, store.commits.Load())
 		assert.Zero(t, f.mem.Len(tenant))
+	})
+}
+
+// TestLateCallBeforeItsRepetition lands between the lookup and the second try: the
+// conflict is with the import's own write.
+func TestLateCallBeforeItsRepetition(t *testing.T) {
+	for _, exists := range []bool{false, true} {
+		eachWay(t, func(t *testing.T, f *fixture, job bool) {
+			want := "created"
+			if exists {
+				want = "updated"
+				require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}))
+			}
+			f.network(func(n int, commit func() []error) []error {
+				switch n {
+				case 0:
+					return same(errBroken, 1)
+				case 1:
+					require.NoError(t, commit()[0], "the first call")
+				}
+				return commit()
+			})
+			got := f.grouped(t, job, `{"userId":"a","customFields":{"n":1}}`)
+			assert.Equal(t, []string{want}, codes(got))
+		})
+	}
+}
+
+// TestInheritedWriteWhoseAddressIsTaken lets the worker die in front of its commit,
+// which may still be on its way when the address is another user's.
+func TestInheritedWriteWhoseAddressIsTaken(t *testing.T) {
+	for exists, want := range map[bool]string{false: "OUTCOME_UNKNOWN", true: "EMAIL_TAKEN"} {
+		t.Run(fmt.Sprintf("exists=%t", exists), func(t *testing.T) {
+			bubble(t, func(t *testing.T, f *fixture) {
+				if exists {
+					require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}))
+				}
+				c := &chaos{rand: rand.New(rand.NewPCG(1, 2))}
+				n := f.network(func(n int, commit func() []error) []error {
+					if n > 0 {
+						return commit()
+					}
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					c.dead = true
+					return same(errDead, 1)
+				})
+				job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(`{"userId":"a","email":"z@x.io"}`)})
+				require.NoError(t, err)
+				cfg := f.cfg
+				cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+				w, err := bulk.NewWorker(cfg)
+				require.NoError(t, err)
+				require.Error(t, w.RunJob(t.Context(), job.ID))
+				require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b", Email: "z@x.io"}))
+				_, file := f.finish(job.ID)
+				assert.Equal(t, []string{want}, codes(file.Results))
+				require.True(t, f.mem.Delete(tenant, "b"))
+				if exists {
+					assert.ErrorIs(t, n.late(t, n.writes[0]), bulk.ErrConflict)
+				}
+			})
+		})
+	}
+}
+
+// TestManyOwnWritesPushANonceOut has a job write one user more often than a trail
+// reaches, and its worker die before a checkpoint: the journal says what was done.
+func TestManyOwnWritesPushANonceOut(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.SegmentRows = 500
+		var texts []string
+		for i := range 100 {
+			texts = append(texts, fmt.Sprintf(`{"userId":"a","email":"e%d@x.io"}`, i))
+		}
+		job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(texts...)})
+		require.NoError(t, err)
+		dying := f.cfg
+		dying.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
+			if op == "Put" && strings.Contains(key, "/results-") {
+				return errDead
+			}
+			return nil
+		}}
+		w, err := bulk.NewWorker(dying)
+		require.NoError(t, err)
+		require.Error(t, w.RunJob(t.Context(), job.ID))
+		assert.Zero(t, f.get(job.ID).Progress.Rows)
+		_, file := f.finish(job.ID)
+		assert.Equal(t, bulk.Summary{Created: 1, Updated: 99}, file.Summary)
 	})
 }
