@@ -321,3 +321,80 @@ func TestManyOwnWritesPushANonceOut(t *testing.T) {
 		assert.Equal(t, bulk.Summary{Created: 1, Updated: 99}, file.Summary)
 	})
 }
+
+// TestInheritedWriteThatIsDead was never done, and another program has changed the
+// user since: its row goes the normal way.
+func TestInheritedWriteThatIsDead(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}))
+		job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(`{"userId":"a","customFields":{"n":1}}`)})
+		require.NoError(t, err)
+		c := &chaos{rand: rand.New(rand.NewPCG(1, 2))}
+		f.network(func(n int, commit func() []error) []error {
+			if n > 0 {
+				return commit()
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.dead = true
+			return same(errDead, 1)
+		})
+		cfg := f.cfg
+		cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+		w, err := bulk.NewWorker(cfg)
+		require.NoError(t, err)
+		require.Error(t, w.RunJob(t.Context(), job.ID))
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", CustomFields: parse(t, `{"host":1}`)}))
+		_, file := f.finish(job.ID)
+		assert.Equal(t, []string{"updated"}, codes(file.Results))
+		user, _ := f.mem.Get(tenant, "a")
+		assert.Equal(t, `{"host":1,"n":1}`, user.CustomFields.String())
+	})
+}
+
+// TestFailureWithWritesUnderWay has a store that panics for one batch while the answer
+// to another one is still to come: what was written has its result.
+func TestFailureWithWritesUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.store.hook = func(ctx context.Context, writes []bulk.Write) []error {
+			if writes[0].User.ID != "u00000" {
+				time.Sleep(time.Second)
+				panic("boom")
+			}
+			outcomes := f.mem.Commit(ctx, tenant, writes)
+			<-ctx.Done()
+			for i := range outcomes {
+				outcomes[i] = ctx.Err()
+			}
+			return outcomes
+		}
+		job := f.submit(150, bulk.DefaultOptions())
+		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
+		done := f.get(job.ID)
+		assert.Equal(t, bulk.JobFailed, done.Status)
+		assert.Equal(t, 25, f.mem.Len(tenant))
+		for i, r := range f.results(done).Results[:25] {
+			assert.Equal(t, bulk.StatusCreated, r.Status, "row %d", i)
+		}
+	})
+}
+
+// TestCancelWhileDecisionsAreWrittenDown stops in front of their commit.
+func TestCancelWhileDecisionsAreWrittenDown(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		job := f.submit(150, bulk.DefaultOptions())
+		f.cfg.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
+			if op == "Put" && strings.Contains(key, "/journal/") {
+				_, err := f.jobs.Cancel(t.Context(), job.ID, "")
+				assert.NoError(t, err)
+			}
+			return nil
+		}}
+		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
+		done := f.get(job.ID)
+		assert.Equal(t, bulk.JobCancelled, done.Status)
+		assert.Zero(t, f.store.commits.Load())
+		assert.Equal(t, bulk.Summary{NotProcessed: 150}, f.results(done).Summary)
+		f.tidied(t, done)
+	})
+}
