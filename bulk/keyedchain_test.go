@@ -169,3 +169,31 @@ func TestKeyedRequestWithoutItsAnswer(t *testing.T) {
 		assert.Equal(t, bulk.Summary{Created: 30}, report.Summary)
 	})
 }
+
+// overtakenKeys has another request reserve a key right before it gets its answer.
+type overtakenKeys struct{ bulk.KeyStore }
+
+func (k overtakenKeys) PutKey(ctx context.Context, key bulk.Key) error {
+	if key.Done {
+		other, err := k.GetKey(ctx, key.Tenant, key.Name)
+		if err != nil {
+			return err
+		}
+		other.Version++
+		if err := k.KeyStore.PutKey(ctx, other); err != nil {
+			return err
+		}
+	}
+	return k.KeyStore.PutKey(ctx, key)
+}
+
+// TestKeyedRequestThatIsOvertaken does not answer: another request may come to other
+// results.
+func TestKeyedRequestThatIsOvertaken(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.Keys = overtakenKeys{f.jobs}
+		_, _, err := f.importer().Accept(t.Context(), f.keyed("k", people(30)...))
+		assert.ErrorIs(t, err, bulk.ErrKeyInProgress)
+		assert.NotEmpty(t, f.blobs.Keys(), "the journal is the other's")
+	})
+}
