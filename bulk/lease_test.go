@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 // leaseQueue is a queue with one job, as a lease sees it.
 type leaseQueue struct {
 	JobQueue
+	mu    sync.Mutex
 	job   Job
 	err   error           // of all calls
 	saves []time.Duration // when each was made, since start
@@ -21,11 +23,15 @@ type leaseQueue struct {
 }
 
 func (q *leaseQueue) Get(context.Context, string) (Job, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.gets = append(q.gets, time.Since(q.start))
 	return q.job, q.err
 }
 
 func (q *leaseQueue) Save(_ context.Context, _ string, token int64, change JobChange) (Job, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.saves = append(q.saves, time.Since(q.start))
 	if q.err == nil && (token != q.job.Token || q.job.Status.Ended()) {
 		return Job{}, ErrLeaseLost
@@ -36,9 +42,17 @@ func (q *leaseQueue) Save(_ context.Context, _ string, token int64, change JobCh
 	return q.job, q.err
 }
 
+// set changes the job, or what all calls return.
+func (q *leaseQueue) set(change func(q *leaseQueue)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	change(q)
+}
+
 // A held is a lease of a minute that is kept for a test, with what it says.
 type held struct {
 	*lease
+	told      sync.Mutex // held by what the lease calls
 	queue     *leaseQueue
 	lostAt    time.Duration // since the start, 0 for not yet
 	reason    error
@@ -53,11 +67,17 @@ func hold(t *testing.T) *held {
 		jobs: guardedJobs{q, guard{timeout: 30 * time.Second, grace: time.Second}},
 		id:   "job_1", token: 7, lasts: time.Minute, poll: time.Second,
 		lost: func(reason error) {
+			h.told.Lock()
+			defer h.told.Unlock()
 			if h.reason == nil {
 				h.lostAt, h.reason = time.Since(q.start), reason
 			}
 		},
-		cancelled: func() { h.cancelled = append(h.cancelled, time.Since(q.start)) },
+		cancelled: func() {
+			h.told.Lock()
+			defer h.told.Unlock()
+			h.cancelled = append(h.cancelled, time.Since(q.start))
+		},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -88,7 +108,7 @@ func TestLeaseEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hold(t)
 		time.Sleep(30 * time.Second) // renewed once, after 20
-		h.queue.err = errors.New("connection refused")
+		h.queue.set(func(q *leaseQueue) { q.err = errors.New("connection refused") })
 		time.Sleep(2 * time.Minute)
 		h.release()
 		assert.ErrorIs(t, h.reason, errLeaseEnded)
@@ -102,12 +122,14 @@ func TestLeaseCountsFromBeforeTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hold(t)
 		h.release()
-		h.queue.err = errors.New("connection refused")
+		h.queue.set(func(q *leaseQueue) { q.err = errors.New("connection refused") })
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		h.until, h.timer = time.Time{}, nil
 		go h.keep(ctx, time.Now().Add(-40*time.Second))
 		time.Sleep(time.Minute)
+		h.told.Lock()
+		defer h.told.Unlock()
 		assert.Equal(t, 10*time.Second, h.lostAt)
 	})
 }
@@ -117,8 +139,7 @@ func TestLeasePollSeesACancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hold(t)
 		time.Sleep(2500 * time.Millisecond)
-		assert.Empty(t, h.cancelled)
-		h.queue.job.CancelRequested = true
+		h.queue.set(func(q *leaseQueue) { q.job.CancelRequested = true })
 		time.Sleep(time.Second)
 		h.release()
 		assert.Equal(t, []time.Duration{3 * time.Second}, h.cancelled)
@@ -131,7 +152,7 @@ func TestLeaseSeesACancelWhenItSaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hold(t)
 		h.release()
-		h.queue.job.CancelRequested = true
+		h.queue.set(func(q *leaseQueue) { q.job.CancelRequested = true })
 		assert.NoError(t, h.save(t.Context(), JobChange{Lease: time.Minute}))
 		assert.Len(t, h.cancelled, 1)
 	})
@@ -148,7 +169,7 @@ func TestLeasePollSeesThatItIsLost(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := hold(t)
 				time.Sleep(2500 * time.Millisecond)
-				lose(h.queue)
+				h.queue.set(lose)
 				time.Sleep(time.Second)
 				h.release()
 				assert.Equal(t, ErrLeaseLost, h.reason)
@@ -165,15 +186,15 @@ func TestLeaseCheck(t *testing.T) {
 		h := hold(t)
 		h.release()
 		assert.NoError(t, h.check(t.Context()))
-		h.queue.job.CancelRequested = true
+		h.queue.set(func(q *leaseQueue) { q.job.CancelRequested = true })
 		assert.NoError(t, h.check(t.Context()), "a cancel does not take it away")
 		assert.Len(t, h.cancelled, 1)
 		down := errors.New("connection refused")
-		h.queue.err = down
+		h.queue.set(func(q *leaseQueue) { q.err = down })
 		assert.ErrorIs(t, h.check(t.Context()), down)
 		assert.NoError(t, h.reason)
-		h.queue.err = nil
-		h.queue.job.Token++
+		h.queue.set(func(q *leaseQueue) { q.err = nil })
+		h.queue.set(func(q *leaseQueue) { q.job.Token++ })
 		assert.ErrorIs(t, h.check(t.Context()), ErrLeaseLost)
 		assert.Equal(t, ErrLeaseLost, h.reason)
 	})
@@ -184,7 +205,7 @@ func TestLeaseSaveThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hold(t)
 		h.release()
-		h.queue.job.Token++
+		h.queue.set(func(q *leaseQueue) { q.job.Token++ })
 		assert.ErrorIs(t, h.save(t.Context(), JobChange{}), ErrLeaseLost)
 		assert.NoError(t, h.reason)
 		assert.ErrorIs(t, h.save(t.Context(), JobChange{Lease: time.Minute}), ErrLeaseLost)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -201,6 +202,38 @@ func TestMovedWelcomeEmailsAfterEveryCrash(t *testing.T) {
 		}
 	}
 	assert.Greater(t, die, 20, "calls")
+}
+
+// TestUserWithoutAnAddressGetsNoMailAfterACrash has it in a batch whose outcomes are
+// noted when the worker fails.
+func TestUserWithoutAnAddressGetsNoMailAfterACrash(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		opts := bulk.DefaultOptions()
+		opts.SendWelcomeEmail = true
+		users := people(100)
+		users[3].Email = ""
+		job, err := f.importer().Submit(t.Context(), &bulk.Request{Principal: admin, Rows: bulk.Users(users...), Options: opts})
+		require.NoError(t, err)
+		dying := f.cfg
+		dying.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
+			if op == "Put" && strings.Contains(key, "/mailed/") {
+				return errDead
+			}
+			return nil
+		}}
+		w, err := bulk.NewWorker(dying)
+		require.NoError(t, err)
+		require.Error(t, w.RunJob(t.Context(), job.ID))
+		_, file := f.finish(job.ID)
+		for i, r := range file.Results {
+			want := bulk.WelcomeSent
+			if i == 3 {
+				want = ""
+			}
+			assert.Equal(t, want, r.WelcomeEmail, "row %d", i)
+		}
+		assert.Len(t, f.post.sent, 99)
+	})
 }
 
 // tidied checks that of a job that has ended nothing is left but payload and results.
