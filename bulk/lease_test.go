@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // leaseQueue is a queue with one job, as a lease sees it.
@@ -93,7 +94,7 @@ func TestLeaseRenewsItself(t *testing.T) {
 		time.Sleep(3*time.Minute + time.Second)
 		h.release()
 		assert.NoError(t, h.reason)
-		assert.Len(t, h.queue.saves, 9, "three times while it lasts")
+		require.Len(t, h.queue.saves, 9, "three times while it lasts")
 		assert.Equal(t, 20*time.Second, h.queue.saves[0])
 		assert.Equal(t, h.queue.start.Add(4*time.Minute), h.queue.job.LeaseUntil)
 		assert.Empty(t, h.cancelled)
