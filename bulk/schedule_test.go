@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -218,14 +219,11 @@ func TestCommitAfterTakeoverAndCancel(t *testing.T) {
 				job := f.submit(100, bulk.DefaultOptions())
 				hold := make(chan struct{})
 				var (
-					late sync.WaitGroup
 					mu   sync.Mutex
 					held [][]error
 				)
 				partitioned := f.cfg
 				partitioned.Store = &slowStore{Store: f.mem, hook: func(ctx context.Context, writes []bulk.Write) []error {
-					late.Add(1)
-					defer late.Done()
 					<-hold
 					outcomes := f.mem.Commit(context.WithoutCancel(ctx), tenant, writes)
 					mu.Lock()
@@ -247,7 +245,9 @@ func TestCommitAfterTakeoverAndCancel(t *testing.T) {
 				users := f.mem.Users(tenant)
 
 				close(hold)
-				late.Wait()
+				synctest.Wait()
+				mu.Lock()
+				defer mu.Unlock()
 				require.NotEmpty(t, held, "no call was late")
 				for _, outcomes := range held {
 					for _, err := range outcomes {
