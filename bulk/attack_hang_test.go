@@ -76,7 +76,7 @@ func TestStopWhileACancelledJobEnds(t *testing.T) {
 		job := f.submit(3000, bulk.DefaultOptions())
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		time.AfterFunc(100*time.Millisecond, func() {
+		time.AfterFunc(time.Second, func() {
 			_, err := f.importer().Cancel(t.Context(), admin, job.ID)
 			assert.NoError(t, err)
 			time.Sleep(5 * time.Second)

@@ -24,11 +24,14 @@ type attempt struct {
 	ledger  *ledger
 	engine  *engine
 	recent  recent
+	// patience is that of all calls but those to the store.
+	patience backoff
 
-	stopped   atomic.Bool // the worker is to stop
-	cancelled atomic.Bool // the job is to be cancelled
-	known     bool        // what earlier claims wrote is known
-	failure   *JobError   // what the job failed with, if another attempt will not help
+	stopped      atomic.Bool // the worker is to stop
+	cancelled    atomic.Bool // the job is to be cancelled
+	mailerSilent bool        // the mailer let the time for a batch of messages run out
+	known        bool        // what earlier claims wrote is known
+	failure      *JobError   // what the job failed with, if another attempt will not help
 }
 
 // errOutage is why an attempt ends in which the store did not answer.
@@ -76,7 +79,12 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	}
 	a.ledger = newLedger(job.SegmentRows, job.TotalRecords, job.Progress.Rows, a.window())
 	a.engine = newEngine(cfg, job.Tenant, job.ID, job.Options, a.ledger, a.journal)
-	a.engine.backoff, a.engine.patient = jobBackoff, true
+	a.patience = jobBackoff
+	a.patience.halted = a.engine.halted
+	a.engine.backoff, a.engine.patient = a.patience, true
+	if a.journal != nil {
+		a.journal.patience = a.patience
+	}
 	if job.Progress.Rows > 0 {
 		a.engine.health.met()
 	}
@@ -156,7 +164,9 @@ func (a *attempt) takeOver(ctx context.Context) error {
 // importRows runs the rows of the payload through the engine.
 func (a *attempt) importRows(ctx context.Context) error {
 	source := &rowSource{next: a.start()}
-	payload, err := a.open(ctx, source.next)
+	read, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	payload, err := a.open(read, source.next)
 	if err != nil {
 		return err
 	}
@@ -164,10 +174,20 @@ func (a *attempt) importRows(ctx context.Context) error {
 	source.rows = payload
 
 	group, ctx := errgroup.WithContext(ctx)
+	done := make(chan struct{})
 	group.Go(func() error {
+		defer close(done)
 		// The results of what was done are saved whatever ended the work.
 		defer a.ledger.close()
 		return a.runEngine(ctx, source)
+	})
+	group.Go(func() error {
+		select {
+		case <-a.engine.halted:
+			stopReading() // a payload may be silent for long
+		case <-done:
+		}
+		return nil
 	})
 	group.Go(func() error { return a.save(ctx) })
 	return group.Wait()
@@ -215,7 +235,7 @@ func (a *attempt) start() int {
 
 // open opens the job's rows from that one on.
 func (a *attempt) open(ctx context.Context, from int) (*payload, error) {
-	return openPayload(ctx, a.blobs, a.job, from)
+	return openPayload(ctx, syncBackoff, a.blobs, a.job, from)
 }
 
 // conclude ends the job, or leaves it to another attempt.
@@ -229,8 +249,9 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	case err != nil && a.hopeless(err):
 		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, "error", err)
 		a.failure = jobError(err)
-	case err != nil && a.known && a.cancelled.Load():
-		// It need not be waited for what failed: the rows are not wanted any more.
+	case err != nil && a.known && a.cancelled.Load() && !errors.Is(err, context.DeadlineExceeded):
+		// It need not be waited for what failed: the rows are not wanted any more. A
+		// backend that is silent would be silent at the end of the job too.
 		a.cfg.Logger.WarnContext(ctx, "attempt failed", "job", a.job.ID, "error", err)
 	case err != nil:
 		return errors.Join(err, a.giveBack(ctx, a.retryAfter()))

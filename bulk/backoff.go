@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	waits "github.com/bulkops/bulkops/internal/backoff"
@@ -12,16 +13,25 @@ import (
 type backoff struct {
 	waits.Backoff
 	attempts int // calls in all
+	// halted is closed when there is no time to repeat a call that took until its
+	// deadline; nil is never.
+	halted <-chan struct{}
 }
 
 var (
 	// A caller waits for a synchronous request, so it gives up within seconds.
-	syncBackoff = backoff{waits.Backoff{Base: 50 * time.Millisecond, Cap: time.Second}, 5}
+	syncBackoff = backoff{waits.Backoff{Base: 50 * time.Millisecond, Cap: time.Second}, 5, closed()}
 	// A job can wait out a longer disturbance.
-	jobBackoff = backoff{waits.Backoff{Base: 50 * time.Millisecond, Cap: 5 * time.Second}, 9}
+	jobBackoff = backoff{waits.Backoff{Base: 50 * time.Millisecond, Cap: 5 * time.Second}, 9, nil}
 	// A conflict means that somebody else got on, so it is tried again soon.
-	conflictBackoff = backoff{waits.Backoff{Base: 2 * time.Millisecond, Cap: 250 * time.Millisecond}, 30}
+	conflictBackoff = backoff{waits.Backoff{Base: 2 * time.Millisecond, Cap: 250 * time.Millisecond}, 30, nil}
 )
+
+func closed() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
 
 // wait waits before call n+1, n counting from 1. It reports false if ctx or stop
 // ended first.
@@ -47,8 +57,19 @@ func (b backoff) retry(ctx context.Context, f func() error) error {
 func (b backoff) retryUntil(ctx context.Context, stop <-chan struct{}, f func() error) error {
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) || !b.wait(ctx, stop, n) {
+		if err == nil || n == b.attempts || ctx.Err() != nil || !Retryable(err) || b.tooSlow(err) || !b.wait(ctx, stop, n) {
 			return err
 		}
+	}
+}
+
+// tooSlow reports whether a call that failed with err took so long that there is no
+// time for another.
+func (b backoff) tooSlow(err error) bool {
+	select {
+	case <-b.halted:
+		return errors.Is(err, context.DeadlineExceeded)
+	default:
+		return false
 	}
 }

@@ -132,7 +132,7 @@ func (a *attempt) segments(rows int) int {
 
 // put writes the results of a segment.
 func (a *attempt) put(ctx context.Context, key string, text []byte) error {
-	err := jobBackoff.retry(ctx, func() error {
+	err := a.patience.retry(ctx, func() error {
 		return putOnce(ctx, a.blobs, key, bytes.NewReader(text), segmentType)
 	})
 	if err == nil {
@@ -148,7 +148,7 @@ func (a *attempt) saveProgress(ctx context.Context, p Progress) error {
 		return err
 	}
 	p.Checkpoint = string(text)
-	err = jobBackoff.retry(ctx, func() error {
+	err = a.patience.retry(ctx, func() error {
 		return a.lease.save(ctx, JobChange{Lease: a.cfg.Lease, Progress: &p})
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		}
 	}
 	r := &composition{
-		blobs: a.blobs, backoff: jobBackoff, job: a.job, at: &a.at, rest: a.ledger.rest(), recent: &a.recent, lost: !a.known,
+		blobs: a.blobs, backoff: a.patience, job: a.job, at: &a.at, rest: a.ledger.rest(), recent: &a.recent, lost: !a.known,
 	}
 	key, summary, err := r.put(ctx, status)
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *attempt) reportInherited(ctx context.Context) {
 			continue
 		}
 		if rows == nil {
-			rows = newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
+			rows = newPayloadRows(ctx, a.patience, a.blobs, a.job)
 			defer rows.close()
 		}
 		p, err := rows.plan(index)
@@ -99,7 +99,7 @@ func (a *attempt) closeBooks(ctx context.Context) error {
 		return nil
 	}
 	rest := a.ledger.rest()
-	rows := newPayloadRows(ctx, jobBackoff, a.blobs, a.job)
+	rows := newPayloadRows(ctx, a.patience, a.blobs, a.job)
 	defer rows.close()
 	for first := p.Rows; first < a.job.TotalRecords; first += a.job.SegmentRows {
 		s := rest[first/a.job.SegmentRows]

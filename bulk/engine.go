@@ -1,11 +1,13 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -106,7 +108,9 @@ func (e *engine) do(ctx context.Context, source *rowSource) error {
 		items, err := e.fillBatch(source)
 		if err != nil {
 			// The batches under way go on to their end.
-			group.Wait()
+			if failed := group.Wait(); e.isHalted() {
+				return cmp.Or(failed, context.Cause(ctx)) // what comes behind them would not be done
+			}
 			return err
 		}
 		if len(items) > 0 {
@@ -207,6 +211,9 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 	var found []Found
 	call := func() error {
 		return e.limit(ctx, func() (err error) {
+			if e.isHalted() && !slices.ContainsFunc(items, func(it *item) bool { return it.sent }) {
+				return errHalted // while it waited for its turn
+			}
 			found, err = e.store.Lookup(ctx, e.tenant, refs)
 			return err
 		})
@@ -233,6 +240,9 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 	}
 	return nil
 }
+
+// errHalted is why rows are not looked up any more.
+var errHalted = Permanent(errors.New("bulk: the import was halted"))
 
 // limit runs a call to the store as one of those that may be under way.
 func (e *engine) limit(ctx context.Context, f func() error) error {

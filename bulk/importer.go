@@ -233,7 +233,7 @@ func (im *Importer) runSync(ctx context.Context, e *engine, rows *rowSource, k *
 // welcome sends the welcome emails of a synchronous import. A caller that goes
 // away meanwhile does not take them back: the users are created.
 func (im *Importer) welcome(ctx context.Context, tenant, run string, report reportSink) {
-	post := &postman{&im.cfg, run, tenant}
+	post := &postman{cfg: &im.cfg, run: run, tenant: tenant}
 	for batch := range slices.Chunk(created(report, 0), MaxWelcomeBatch) {
 		if err := post.send(ctx, batch); err != nil {
 			im.cfg.Logger.WarnContext(ctx, "welcome emails failed", "import", run, "error", err)
@@ -443,7 +443,7 @@ func (im *Importer) Results(ctx context.Context, job *Job) (io.ReadCloser, error
 // Rows opens the rows of a job as they were sent, in order. The caller closes
 // what it returns.
 func (im *Importer) Rows(ctx context.Context, job *Job) (RowReadCloser, error) {
-	rows, err := openPayload(ctx, im.blobs, job, 0)
+	rows, err := openPayload(ctx, syncBackoff, im.blobs, job, 0)
 	if err != nil {
 		return nil, err
 	}

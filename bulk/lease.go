@@ -48,20 +48,26 @@ func (l *lease) margin() time.Duration { return l.lasts / 6 }
 func (l *lease) keep(ctx context.Context, asked time.Time) {
 	l.renewed(asked)
 	defer l.timer.Stop()
-	renew := time.NewTicker(l.lasts / 3)
-	defer renew.Stop()
-	ask := time.NewTicker(l.poll)
-	defer ask.Stop()
+	// A poll that takes long must not hold up a renewal, nor the other way round.
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asking.Go(func() { every(ctx, l.poll, func() { l.check(ctx) }) })
+	// A failed renewal is tried again by the next tick; the timer sees to the end.
+	every(ctx, l.lasts/3, func() { l.save(ctx, JobChange{Lease: l.lasts}) })
+}
+
+// every calls f again and again until ctx ends.
+func every(ctx context.Context, pause time.Duration, f func()) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-renew.C:
-			// A failed renewal is tried again by the next tick; the timer sees to
-			// the end.
-			l.save(ctx, JobChange{Lease: l.lasts})
-		case <-ask.C:
-			l.check(ctx)
+		case <-tick.C:
+			if ctx.Err() == nil { // both may have come
+				f()
+			}
 		}
 	}
 }

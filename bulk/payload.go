@@ -188,8 +188,8 @@ type payload struct {
 }
 
 // openPayload opens the rows of the job from that one on.
-func openPayload(ctx context.Context, blobs guardedBlobs, job *Job, from int) (*payload, error) {
-	r, err := blobs.open(ctx, syncBackoff, job.Payload)
+func openPayload(ctx context.Context, patience backoff, blobs guardedBlobs, job *Job, from int) (*payload, error) {
+	r, err := blobs.open(ctx, patience, job.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func (r *payloadRows) plan(index int) (*plan, error) {
 		return readRow(index, row), nil
 	case errors.As(err, &damaged):
 		return bare, nil // the next line may be whole
-	case Retryable(err):
+	case Retryable(err) && !errors.Is(err, errSilent):
 		return nil, err
 	default:
 		r.gone = true

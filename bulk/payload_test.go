@@ -152,7 +152,7 @@ func TestOpenPayload(t *testing.T) {
 	}
 	blobs := blobMap{"p": string(payloadOf(t, rows...))}
 	for from := range 6 {
-		p, err := openPayload(t.Context(), guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 5}}, from)
+		p, err := openPayload(t.Context(), syncBackoff, guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 5}}, from)
 		require.NoError(t, err)
 		for i := from; i < 5; i++ {
 			row, err := p.Next()
@@ -164,7 +164,7 @@ func TestOpenPayload(t *testing.T) {
 		assert.NoError(t, p.Close())
 	}
 
-	p, err := openPayload(t.Context(), guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 3}}, 0)
+	p, err := openPayload(t.Context(), syncBackoff, guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 3}}, 0)
 	require.NoError(t, err)
 	require.NoError(t, p.skip(2))
 	_, err = p.Next()
@@ -174,13 +174,13 @@ func TestOpenPayload(t *testing.T) {
 	assert.Equal(t, io.EOF, err, "no more rows than the job has")
 
 	var broken *payloadError
-	p, err = openPayload(t.Context(), guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 6}}, 5)
+	p, err = openPayload(t.Context(), syncBackoff, guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 6}}, 5)
 	require.NoError(t, err)
 	_, err = p.Next()
 	assert.ErrorAs(t, err, &broken, "fewer rows than the job")
-	_, err = openPayload(t.Context(), guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 9}}, 6)
+	_, err = openPayload(t.Context(), syncBackoff, guarded(blobs), &Job{JobSpec: JobSpec{Payload: "p", TotalRecords: 9}}, 6)
 	assert.ErrorAs(t, err, &broken)
-	_, err = openPayload(t.Context(), guarded(blobs), &Job{JobSpec: JobSpec{Payload: "q"}}, 0)
+	_, err = openPayload(t.Context(), syncBackoff, guarded(blobs), &Job{JobSpec: JobSpec{Payload: "q"}}, 0)
 	assert.ErrorIs(t, err, ErrBlobNotFound)
 }
 

@@ -149,6 +149,8 @@ func (s *settlement) isHopeless(it *item) bool {
 		return true
 	case it.err == nil:
 		return false
+	case s.backoff.tooSlow(it.err):
+		return true
 	case errors.Is(it.err, ErrConflict):
 		return it.losses >= conflictBackoff.attempts
 	case errors.Is(it.err, ErrEmailTaken):

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 )
@@ -16,6 +17,7 @@ import (
 type postman struct {
 	cfg         *Config
 	run, tenant string
+	silent      bool // the mailer let its time run out
 }
 
 // send sends the welcome emails of rows that created users, at most
@@ -52,6 +54,7 @@ func (p *postman) send(ctx context.Context, rows []*RowResult) error {
 	outcomes, err := p.cfg.mailer().send(ctx, messages)
 	for i, err := range outcomes {
 		to[i].WelcomeEmail = WelcomeSent
+		p.silent = p.silent || errors.Is(err, context.DeadlineExceeded)
 		if err != nil {
 			to[i].WelcomeEmail = WelcomeFailed
 			p.cfg.Logger.WarnContext(ctx, "welcome email failed", "import", p.run, "row", to[i].Index, "error", err)
@@ -124,13 +127,19 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 		}
 	}
 	due := created(rows, max(first, a.at.Mailed))
-	post := &postman{a.cfg, a.job.ID, a.job.Tenant}
+	post := &postman{cfg: a.cfg, run: a.job.ID, tenant: a.job.Tenant}
 	for len(due) > 0 {
 		batch := due[:min(len(due), MaxWelcomeBatch)]
 		due = due[len(batch):]
-		if err := post.send(ctx, batch); err != nil {
+		if a.mailerSilent && a.cancelled.Load() {
+			// A cancel does not wait for every message to fail in its turn.
+			for _, row := range batch {
+				row.WelcomeEmail = WelcomeFailed
+			}
+		} else if err := post.send(ctx, batch); err != nil {
 			return err
 		}
+		a.mailerSilent = a.mailerSilent || post.silent
 		if err := context.Cause(ctx); err != nil {
 			return err // what was not sent for want of time is not failed
 		}
@@ -159,7 +168,7 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 }
 
 func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, error) {
-	r, err := a.recent.open(ctx, jobBackoff, a.blobs, a.at.segmentKey(a.job, number))
+	r, err := a.recent.open(ctx, a.patience, a.blobs, a.at.segmentKey(a.job, number))
 	if err != nil {
 		return nil, err
 	}

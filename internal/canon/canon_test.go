@@ -255,3 +255,21 @@ func TestDepth(t *testing.T) {
 	}
 	assert.True(t, reflect.DeepEqual(Unquote([]byte(`"a\u0062"`)), "ab"))
 }
+
+func TestChanges(t *testing.T) {
+	for _, test := range []struct{ from, to, want string }{
+		{`{}`, `{}`, `{}`},
+		{``, `{"a":1}`, `{"a":1}`},
+		{`{"a":1}`, `{}`, `{"a":null}`},
+		{`{"a":1}`, ``, `{"a":null}`},
+		{`{"a":1,"b":2,"c":3}`, `{"a":1,"b":"2","d":{"x":null}}`, `{"b":"2","c":null,"d":{"x":null}}`},
+		{`{"b":{"x":1}}`, `{"a":[],"b":{"x":1}}`, `{"a":[]}`},
+	} {
+		got := Changes([]byte("before"), []byte(test.from), []byte(test.to))
+		require.Equal(t, "before", string(got[:6]), test)
+		assert.Equal(t, test.want, string(got[6:]), test)
+		if test.to != "" {
+			assert.Equal(t, test.to, string(Merge(nil, []byte(test.from), got[6:])), "it makes one of the other: %v", test)
+		}
+	}
+}
