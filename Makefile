@@ -20,9 +20,11 @@ BIN         = .cache/bin
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# SQLite as Go code takes the race detector minutes to build.
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(BIN)/testreport $(TESTFLAGS) $(PKG)
 	cd examples/hostrouter && $(GO) test $(TESTFLAGS) ./...
+	cd examples/sqlitestore && $(GO) test $(filter-out -race,$(TESTFLAGS)) ./...
 
 lint:  ## check formatting, go vet, staticcheck
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
@@ -31,6 +33,7 @@ lint:  ## check formatting, go vet, staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd examples/hostrouter && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	cd examples/sqlitestore && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 
 bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
 	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
