@@ -127,12 +127,17 @@ func (e *engine) do(ctx context.Context, source *rowSource) error {
 	return context.Cause(ctx)
 }
 
+// maxBatchBytes is the size of the rows of a batch from which on it takes no further
+// one: what a batch of the default size of the largest users has.
+const maxBatchBytes = MaxBatch * MaxUser
+
 // fillBatch reads rows until a batch is full. Rows that fail validation, or whose
 // result is inherited, have their result at once.
 func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 	items := make([]*item, 0, e.batch)
 	block := make([]item, e.batch)
-	for read := 0; len(items) < e.batch && read < 4*e.batch; read++ {
+	size := 0
+	for read := 0; len(items) < e.batch && size < maxBatchBytes && read < 4*e.batch; read++ {
 		row, err := source.rows.Next()
 		if err == io.EOF {
 			source.rows = nil
@@ -141,6 +146,7 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 		if err != nil {
 			return nil, err
 		}
+		size += len(row.JSON)
 		it := &block[len(items)]
 		it.plan.readRow(source.next, row)
 		source.next++

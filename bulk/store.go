@@ -11,7 +11,8 @@ const MaxBatch = 25
 // that writes hundreds of rows in one round trip should say so.
 type BatchSizer interface {
 	// MaxBatch returns how many references or writes one call takes at most, from 1
-	// to 1,000. It is always the same.
+	// to 1,000. It is always the same. Batches of large users are smaller: all the
+	// writes of a call have about 10 MB at most.
 	MaxBatch() int
 }
 

@@ -29,7 +29,8 @@ func TestStore(t *testing.T, open func(t *testing.T) bulk.Store) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			sayRule(t, c.rule)
-			c.run(&storeTest{T: t, ctx: caseContext(t), store: open(t), tenant: unique("tenant")})
+			store := open(t)
+			c.run(&storeTest{T: t, ctx: caseContext(t), store: store, batch: bulk.BatchSize(store), tenant: unique("tenant")})
 		})
 	}
 }
@@ -46,6 +47,7 @@ type storeTest struct {
 	*testing.T
 	ctx    context.Context
 	store  bulk.Store
+	batch  int // elements of a call
 	tenant string
 }
 
@@ -118,7 +120,7 @@ var errNoOutcome = errors.New("not one outcome for each write")
 // done commits writes of which all must be done, in as many batches as it takes.
 func (t *storeTest) done(writes ...bulk.Write) {
 	t.Helper()
-	for batch := range slices.Chunk(writes, bulk.MaxBatch) {
+	for batch := range slices.Chunk(writes, t.batch) {
 		for i, err := range t.commit(batch...) {
 			if err != nil {
 				t.Fatalf("%s: %v", describe(batch[i]), err)

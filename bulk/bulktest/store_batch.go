@@ -11,7 +11,7 @@ var batchCases = []storeCase{{
 	name: "Batch/TakesMaxBatch",
 	rule: "a call takes 1 to MaxBatch elements",
 	run: func(t *storeTest) {
-		users := numbered(bulk.MaxBatch)
+		users := numbered(t.batch)
 		t.done(creates(users)...)
 		refs := make([]bulk.Ref, len(users))
 		for i, user := range users {
@@ -34,7 +34,7 @@ var batchCases = []storeCase{{
 	name: "Batch/RefusesMoreThanMaxBatch",
 	rule: "a call refuses more than MaxBatch elements with ErrBatchTooLarge and does nothing",
 	run: func(t *storeTest) {
-		users := numbered(bulk.MaxBatch + 1)
+		users := numbered(t.batch + 1)
 		for i, err := range t.commit(creates(users)...) {
 			if !errors.Is(err, bulk.ErrBatchTooLarge) {
 				t.Fatalf("write %d of %d: outcome is %v, want %q", i, len(users), errText(err), bulk.ErrBatchTooLarge)
@@ -135,10 +135,10 @@ var batchCases = []storeCase{{
 			{create(bulk.User{ID: "thief", Email: "Held@example.com"}), bulk.ErrEmailTaken},
 			{create(padded(bulk.User{ID: "large"}, bulk.MaxUser+1)), bulk.ErrUserTooLarge},
 		} {
-			for _, at := range []int{0, bulk.MaxBatch / 2, bulk.MaxBatch - 1} {
+			for _, at := range []int{0, t.batch / 2, t.batch - 1} {
 				part := t.in(unique("tenant"))
 				part.add(held.User)
-				users := numbered(bulk.MaxBatch)
+				users := numbered(t.batch)
 				writes := creates(users)
 				writes[at] = fail.write
 				for i, err := range part.commit(writes...) {
@@ -158,7 +158,7 @@ var batchCases = []storeCase{{
 	name: "Batch/AllMayFail",
 	rule: "a batch in which every write is refused reports each by its own reason",
 	run: func(t *storeTest) {
-		users := numbered(bulk.MaxBatch)
+		users := numbered(t.batch)
 		t.done(creates(users)...)
 		writes := make([]bulk.Write, len(users))
 		for i, user := range users {

@@ -78,19 +78,19 @@ var lookupCases = []storeCase{{
 	rule: "Lookup returns one Found for each reference, by index",
 	run: func(t *storeTest) {
 		var writes []bulk.Write
-		for i := range bulk.MaxBatch {
+		for i := range t.batch {
 			if i%3 != 0 {
 				writes = append(writes, create(bulk.User{ID: fmt.Sprint("u", i), Email: fmt.Sprintf("u%d@example.com", i)}))
 			}
 		}
 		t.done(writes...)
 		// Backwards, so that the order of creation is of no help.
-		refs := make([]bulk.Ref, bulk.MaxBatch)
+		refs := make([]bulk.Ref, t.batch)
 		for i := range refs {
-			refs[bulk.MaxBatch-1-i] = bulk.Ref{ID: fmt.Sprint("u", i), Email: fmt.Sprintf("u%d@example.com", i)}
+			refs[t.batch-1-i] = bulk.Ref{ID: fmt.Sprint("u", i), Email: fmt.Sprintf("u%d@example.com", i)}
 		}
 		for i, found := range t.lookup(refs...) {
-			n := bulk.MaxBatch - 1 - i
+			n := t.batch - 1 - i
 			for by, got := range map[string]*bulk.Stored{"ByID": found.ByID, "ByEmail": found.ByEmail} {
 				switch {
 				case n%3 == 0 && got != nil:
