@@ -38,8 +38,8 @@ func runs(t *testing.T, n int) int {
 		}
 		return n
 	}
-	if testing.Short() {
-		return n / 10
+	if testing.Short() || raceDetector { // with which a run takes ten times as long
+		return max(1, n/10)
 	}
 	return n
 }
