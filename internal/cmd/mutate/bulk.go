@@ -388,7 +388,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 11: inherited is doubt", file: "bulk/inherit.go",
-		old: `look: true, sent: true, doubt: true`, new: `look: true, sent: true`,
+		old: `look: true, sent: true, doubt: true, late: true`, new: `look: true, sent: true`,
 		test: "^TestInheritedWriteWhoseAddressIsTaken$",
 	},
 	{
@@ -577,17 +577,11 @@ var bulkFaults = []mutation{
 		test: "^TestSilentBackendsDoNotHoldUpAWorker$",
 	},
 	{
-		name: "silent lookups halted", file: "bulk/engine.go",
-		old: `				return errHalted // while it waited for its turn
-`,
-		test: "^TestSilentBackendsDoNotHoldUpAWorker$",
-	},
-	{
 		name: "silent commit", file: "bulk/settle.go",
 		old: `	case s.backoff.tooSlow(it.err):
 		return true
 `,
-		test: "^TestSilentBackendsDoNotHoldUpAWorker$",
+		test: "^TestSilentCommitOfARequest$",
 	},
 	{
 		name: "silent mailer", file: "bulk/welcome.go",
@@ -702,7 +696,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "health: permanent", file: "bulk/settle.go",
-		old: `		if Retryable(it.err) && !s.isHalted() {`, new: `		if !s.isHalted() {`,
+		old: `		if Retryable(it.err) && !s.isHalted() {`, new: `		if it != nil && !s.isHalted() {`,
 		test: "^TestUserThatCannotBeReadFailsAlone$",
 	},
 	{

@@ -183,7 +183,7 @@ var dynamostore = []mutation{
 	},
 	{
 		name: "calls are made again at once", file: "store/dynamostore/repeat.go",
-		old: `if err := pause(ctx, attempt); err != nil {`, new: `if err := ctx.Err(); err != nil {`, test: "^TestRepeat$",
+		old: `if err := pause.Wait(ctx, attempt); err != nil {`, new: `if err := ctx.Err(); err != nil {`, test: "^TestRepeat$",
 	},
 	{
 		name: "the limiter does not learn of throttled parts", file: "store/dynamostore/repeat.go",
