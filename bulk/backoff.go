@@ -68,7 +68,7 @@ func (b backoff) retryUntil(ctx context.Context, stop <-chan struct{}, f func() 
 func (b backoff) tooSlow(err error) bool {
 	select {
 	case <-b.halted:
-		return errors.Is(err, context.DeadlineExceeded)
+		return errors.Is(err, errSilent)
 	default:
 		return false
 	}

@@ -56,9 +56,18 @@ func catch(op string, err *error) {
 
 // call calls a backend within the guard's timeout.
 func call[T any](ctx context.Context, g guard, op string, f func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, errSilent)
 	defer cancel()
-	return await(ctx, g, op, f)
+	value, err := await(ctx, g, op, f)
+	return value, silenced(ctx, err)
+}
+
+// silenced makes an error that is due to the guard's own deadline [errSilent].
+func silenced(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errSilent && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return errSilent
+	}
+	return err
 }
 
 // await calls f in a goroutine of its own, and returns without it if it does not
@@ -119,6 +128,9 @@ func (s guardedStore) commit(ctx context.Context, tenant string, writes []Write)
 		outcomes := s.Store.Commit(ctx, tenant, writes)
 		if len(outcomes) != len(writes) {
 			return nil, &contractError{fmt.Sprintf("Store.Commit returned %d outcomes for %d writes", len(outcomes), len(writes))}
+		}
+		for i, err := range outcomes {
+			outcomes[i] = silenced(ctx, err)
 		}
 		return outcomes, nil
 	})

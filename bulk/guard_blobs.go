@@ -27,15 +27,6 @@ func (b guardedBlobs) Put(ctx context.Context, key string, r io.Reader, info Blo
 	return silenced(ctx, err)
 }
 
-// silenced makes an error that is due to the guard's own cancellation one that may
-// be tried again.
-func silenced(ctx context.Context, err error) error {
-	if errors.Is(err, context.Canceled) && context.Cause(ctx) == errSilent {
-		return errSilent
-	}
-	return err
-}
-
 // A putReader is what a put reads. The time that the reader behind it takes is not
 // the store's.
 type putReader struct {
