@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -122,8 +123,8 @@ func (im *Importer) check(p Principal) error {
 	if err := p.Authorize(); err != nil {
 		return err
 	}
-	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) {
-		return Permanent(fmt.Errorf("bulk: tenant has more than %d bytes or is not UTF-8", MaxTenant))
+	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) || strings.Contains(p.Tenant, "\x00") {
+		return Permanent(fmt.Errorf("bulk: tenant has more than %d bytes, is not UTF-8 or has the character U+0000", MaxTenant))
 	}
 	return nil
 }

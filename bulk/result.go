@@ -20,7 +20,7 @@ type RowCode string
 const (
 	CodeInvalidUser         RowCode = "INVALID_USER"          // the row is not a JSON object, or cannot be read in its format
 	CodeMissingIdentifier   RowCode = "MISSING_IDENTIFIER"    // neither userId nor email is there and not empty
-	CodeInvalidUserID       RowCode = "INVALID_USER_ID"       // not a string of 1 to 256 characters without control characters
+	CodeInvalidUserID       RowCode = "INVALID_USER_ID"       // not a string as [User.ID] says
 	CodeInvalidEmail        RowCode = "INVALID_EMAIL"         // not an address, see [validEmail]
 	CodeInvalidCustomFields RowCode = "INVALID_CUSTOM_FIELDS" // not an object, or a field breaks a limit of [Fields]
 	CodeInvalidMetadata     RowCode = "INVALID_METADATA"      // likewise

@@ -78,8 +78,27 @@ func userIDCases() (cases []rowCase) {
 		cases = append(cases, rowCase{fmt.Sprintf("userId with U+%04X, which is no control character", r),
 			fmt.Sprintf(`{"userId":"a\u%04xb"}`, r), nil})
 	}
+	for _, r := range ecmaSpaces {
+		for _, place := range []struct {
+			name, id string
+			codes    []string
+		}{
+			{"alone", `\u%04x`, []string{invalidUserID}}, {"at the start", `\u%04xa`, []string{invalidUserID}},
+			{"at the end", `a\u%04x`, []string{invalidUserID}}, {"at both ends", `\u%04[1]xa\u%04[1]x`, []string{invalidUserID}},
+			{"inside", `inside\u%04xof`, nil},
+		} {
+			if place.codes == nil && r < ' ' {
+				continue // a control character
+			}
+			cases = append(cases, rowCase{fmt.Sprintf("userId with U+%04X, %s, %s", r, ecmaSpaceName, place.name),
+				`{"userId":"` + fmt.Sprintf(place.id, r) + `"}`, place.codes})
+		}
+	}
+	for _, r := range []rune{0xad, 0x180e, 0x200b, 0x2060, 0x2800} {
+		cases = append(cases, rowCase{fmt.Sprintf("userId with U+%04X at both ends, which is no %s", r, ecmaSpaceName),
+			fmt.Sprintf(`{"userId":"\u%04[1]xa\u%04[1]x"}`, r), nil})
+	}
 	return append(cases,
-		rowCase{"userId is one space", `{"userId":" "}`, nil},
 		rowCase{"userId with a raw DEL", "{\"userId\":\"raw\x7f\"}", []string{invalidUserID}},
 		rowCase{"userId with a raw C1 character", "{\"userId\":\"raw\u0085\"}", []string{invalidUserID}},
 	)
@@ -108,7 +127,15 @@ func emailCases() (cases []rowCase) {
 				`{"email":"` + fmt.Sprintf(place.email, r) + `"}`, []string{invalidEmail}})
 		}
 	}
-	for i, r := range []rune{0x85, 0xad, 0x180e, 0x200b, 0x200c, 0x200d, 0x2060, 0x1c, 0x1f, 0x2800, 0x3001} {
+	for r := range rune(0xa0) {
+		if r < ' ' || r >= 0x7f {
+			for _, email := range []string{`a\u%04xb@control.example`, `a@control.ex\u%04x`} {
+				cases = append(cases, rowCase{fmt.Sprintf("email with the control character U+%04X: %s", r, email),
+					`{"email":"` + fmt.Sprintf(email, r) + `"}`, []string{invalidEmail}})
+			}
+		}
+	}
+	for i, r := range []rune{0xad, 0x180e, 0x200b, 0x200c, 0x200d, 0x2060, 0x2800, 0x3001} {
 		cases = append(cases, rowCase{fmt.Sprintf("email with U+%04X, which is no %s", r, ecmaSpaceName),
 			fmt.Sprintf(`{"email":"a\u%04x%d@nospace.example"}`, r, i), nil})
 	}
@@ -183,6 +210,12 @@ func fieldsCases() (cases []rowCase) {
 		with("key is empty in an object in it", `{"o":{"":1}}`, m.code)
 		with("key is empty with null", `{"":null}`, m.code)
 		with("keys with quotes, dots and the like", `{"a\"b'; DELETE":1,"a.b":2,"#c":3,":d":4,"$e":5,"[0]":6," ":7,"userId":8,"__proto__":9}`)
+
+		for _, null := range []string{`{"a":"\u0000"}`, `{"a":"x\u0000y"}`, `{"\u0000":1}`, `{"a\u0000":null}`, `{"o":{"\u0000":1}}`, `{"l":[[{"k":"\u0000"}]]}`} {
+			with("has U+0000: "+strings.NewReplacer(`"`, `'`, `\`, `/`).Replace(null), null, m.code)
+		}
+		with("has other control characters", `{"\u0001":"\u0001\u001f\u007f\u0085\r\n\t"}`)
+		with("has what looks like U+0000", `{"\\u0000":"\\u0000 \\\\u0000 u0000"}`)
 
 		with("has a key twice", `{"a":1,"a":2}`, duplicateKey)
 		with("has a key twice with one value", `{"a":1,"b":2,"a":1}`, duplicateKey)

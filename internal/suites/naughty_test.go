@@ -183,13 +183,16 @@ func marshal(t *testing.T, value any) string {
 
 // The rules of the contract for identifiers, written as the contract writes them.
 var (
-	validID    = regexp.MustCompile(`(?s)^\P{Cc}{1,256}$`)
+	validID    = regexp.MustCompile(`^[^\p{Cc}` + space + `]([^\p{Cc}]{0,254}[^\p{Cc}` + space + `])?$`)
 	validEmail = func() *regexp.Regexp {
-		// ECMAScript's \s: WhiteSpace and LineTerminator of ECMA-262.
-		const text = `[^@\t\n\v\f\r\x{20}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}]+`
+		const text = `[^@\p{Cc}` + space + `]+`
 		return regexp.MustCompile(`^` + text + `@` + text + `\.` + text + `$`)
 	}()
 )
+
+// space is ECMAScript's \s in a character class: WhiteSpace and LineTerminator of
+// ECMA-262.
+const space = `\t\n\v\f\r\x{20}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
 
 // problem returns the one code that the contract has for a user, or "".
 func (u user) problem(absent absentWhenEmpty) bulk.RowCode {
@@ -198,25 +201,28 @@ func (u user) problem(absent absentWhenEmpty) bulk.RowCode {
 		return bulk.CodeInvalidUserID
 	case !validEmail.MatchString(u.Email) && (u.Email != "" || !absent.identity):
 		return bulk.CodeInvalidEmail
-	case hasEmptyName(u.CustomFields):
+	case hasBadText(u.CustomFields):
 		return bulk.CodeInvalidCustomFields
-	case hasEmptyName(u.Metadata):
+	case hasBadText(u.Metadata):
 		return bulk.CodeInvalidMetadata
 	default:
 		return ""
 	}
 }
 
-func hasEmptyName(value any) bool {
+// hasBadText reports whether a name is empty, or U+0000 is in a name or a string.
+func hasBadText(value any) bool {
 	switch value := value.(type) {
+	case string:
+		return strings.Contains(value, "\x00")
 	case map[string]any:
 		for name, member := range value {
-			if name == "" || hasEmptyName(member) {
+			if name == "" || hasBadText(name) || hasBadText(member) {
 				return true
 			}
 		}
 	case []any:
-		return slices.ContainsFunc(value, hasEmptyName)
+		return slices.ContainsFunc(value, hasBadText)
 	}
 	return false
 }
