@@ -40,6 +40,9 @@ type Config struct {
 	// Mailer sends welcome emails. Without one, a request that asks for them is
 	// refused.
 	Mailer Mailer
+	// FieldRules are the host's own rules for custom fields and metadata, checked for
+	// every row. Defaults to none.
+	FieldRules FieldChecker
 	// Logger gets what callers are not told. It gets ids and counts, never
 	// emails, custom fields or URLs. Defaults to [slog.Default].
 	Logger *slog.Logger

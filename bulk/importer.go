@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type Importer struct {
 	cfg   Config
 	blobs guardedBlobs
 	jobs  guardedJobs
+	rules map[string]string // what FieldRules returns
 }
 
 // NewImporter returns an importer, or a [*ConfigError] that names the field at
@@ -28,10 +30,18 @@ func NewImporter(cfg Config) (*Importer, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := cfg.rules().describe()
+	if err != nil {
+		return nil, err
+	}
 	_, signs := ability[URLSigner](cfg.Blobs)
 	cfg.Logger.Debug("importer made", "maxBatch", BatchSize(cfg.Store), "idempotencyKeys", cfg.IdempotencyKeys != nil, "signedURLs", signs)
-	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs()}, nil
+	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs(), rules: rules}, nil
 }
+
+// FieldRules returns the rules of [Config.FieldRules] in words, by the field that
+// they are for, as in "customFields.age". It is nil without rules.
+func (im *Importer) FieldRules() map[string]string { return maps.Clone(im.rules) }
 
 // Logger returns [Config.Logger], for those who serve the importer.
 func (im *Importer) Logger() *slog.Logger { return im.cfg.Logger }

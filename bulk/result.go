@@ -26,6 +26,7 @@ const (
 	CodeInvalidMetadata     RowCode = "INVALID_METADATA"      // likewise
 	CodeUnknownField        RowCode = "UNKNOWN_FIELD"         // a key that would be lost in silence
 	CodeDuplicateKey        RowCode = "DUPLICATE_KEY"         // a key twice in one object
+	CodeFieldRule           RowCode = "FIELD_RULE"            // a custom field or metadata breaks a rule of the host, see [FieldChecker]
 	CodeUserTooLarge        RowCode = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
 	CodeUserExists          RowCode = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
 	CodeEmailTaken          RowCode = "EMAIL_TAKEN"           // the email belongs to another user

@@ -20,22 +20,28 @@ type plan struct {
 	omitted int // errors beyond those that the row lists
 }
 
-// readRow reads and validates the row of that index.
+// readRow reads and validates the row of that index, but for the host's rules.
 func readRow(index int, row Row) *plan {
 	p := new(plan)
-	p.readRow(index, row)
+	p.readRow(index, row, guardedRules{})
 	return p
 }
 
-func (p *plan) readRow(index int, row Row) {
+func (p *plan) readRow(index int, row Row, rules guardedRules) {
 	most := rowerrors.Most(index)
 	*p = plan{index: index, line: row.Line, errors: slices.Clip(row.Errors[:min(len(row.Errors), most)])}
 	p.omitted = len(row.Errors) - len(p.errors)
 	if len(row.JSON) > 0 {
 		p.read(row.JSON)
+		rules.check(p)
 	} else if len(p.errors) == 0 {
 		p.fail(CodeInvalidUser, "", "the row is empty")
 	}
+	p.endErrors()
+}
+
+// endErrors says how many errors are left out.
+func (p *plan) endErrors() {
 	if p.omitted > 0 {
 		p.errors = slices.Clone(p.errors) // they may be the reader's
 		p.errors[len(p.errors)-1].Message += rowerrors.Omitted(p.omitted)

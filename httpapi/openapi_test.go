@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/bulk/fieldrules"
 	"github.com/bulkops/bulkops/httpapi"
 )
 
@@ -145,7 +146,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		string(bulk.CodeInvalidUser), string(bulk.CodeMissingIdentifier), string(bulk.CodeInvalidUserID), string(bulk.CodeInvalidEmail),
 		string(bulk.CodeInvalidCustomFields), string(bulk.CodeInvalidMetadata), string(bulk.CodeUnknownField), string(bulk.CodeDuplicateKey),
-		string(bulk.CodeUserTooLarge), string(bulk.CodeUserExists), string(bulk.CodeEmailTaken), string(bulk.CodeStoreError), string(bulk.CodeOutcomeUnknown),
+		string(bulk.CodeFieldRule), string(bulk.CodeUserTooLarge), string(bulk.CodeUserExists), string(bulk.CodeEmailTaken), string(bulk.CodeStoreError), string(bulk.CodeOutcomeUnknown),
 	}, enum(schema("RowErrorCode")))
 	assert.ElementsMatch(t, []string{
 		string(bulk.StatusCreated), string(bulk.StatusUpdated), string(bulk.StatusUnchanged), string(bulk.StatusSkipped),
@@ -181,5 +182,38 @@ func TestOpenAPIExamples(t *testing.T) {
 			require.Equal(t, http.StatusOK, rec.Code, "%s: %s", name, rec.Body)
 			assert.Contains(t, rec.Body.String(), `"failed":0`, name)
 		}
+	}
+}
+
+// The rules of a host are published, and rows that break them say so.
+func TestFieldRules(t *testing.T) {
+	rules, err := fieldrules.New(fieldrules.Rules{
+		CustomFields: map[string]string{"plan": "required,oneof=free pro", `<"é">`: "number,max=9007199254740992"},
+	})
+	require.NoError(t, err)
+	w := newWorld(t, func(cfg *bulk.Config, _ *httpapi.Config) { cfg.FieldRules = rules })
+	rec := w.do(admin, "GET", "/v1/bulk/openapi.json", "")
+	require.Equal(t, http.StatusOK, rec.Code)
+	assert.Equal(t, fmt.Sprint(rec.Body.Len()), rec.Header().Get("Content-Length"))
+	var served, plain map[string]any
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &served))
+	require.NoError(t, json.Unmarshal(httpapi.OpenAPI(), &plain))
+	assert.Equal(t, map[string]any{
+		"customFields.plan":  `is required; must be a string; must be one of "free", "pro"`,
+		`customFields.<"é">`: "must be a number; must be at most 9007199254740992",
+	}, served["x-field-rules"])
+	delete(served, "x-field-rules")
+	assert.Equal(t, plain, served, "rule: the rest is the same")
+	doc, err := openapi3.NewLoader().LoadFromData(rec.Body.Bytes())
+	require.NoError(t, err)
+	assert.NoError(t, doc.Validate(t.Context()))
+
+	rec = w.do(admin, "POST", usersPath, `{"users":[{"userId":"a","customFields":{"plan":"pro"}},{"userId":"b","customFields":{"plan":"gold","<\"é\">":9007199254740993}}]}`)
+	require.Equal(t, http.StatusOK, rec.Code)
+	for _, part := range []string{
+		`"index":0,"userId":"a","status":"created"`, `"code":"FIELD_RULE","field":"customFields.plan","message":"customFields.plan: must be one of \"free\", \"pro\""`,
+		`must be at most 9007199254740992`,
+	} {
+		assert.Contains(t, rec.Body.String(), part)
 	}
 }
