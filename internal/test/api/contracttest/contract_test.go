@@ -6,7 +6,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bulkops/bulkops/blob/memblob"
-	"github.com/bulkops/bulkops/internal/contracttest"
+	"github.com/bulkops/bulkops/internal/test/api/contracttest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )

@@ -15,7 +15,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
-	"github.com/bulkops/bulkops/internal/openapitest"
+	"github.com/bulkops/bulkops/internal/test/api/openapitest"
 )
 
 // A world is a server of the API with a worker, and a tenant that nobody else has.

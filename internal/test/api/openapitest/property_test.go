@@ -23,7 +23,7 @@ import (
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
-	"github.com/bulkops/bulkops/internal/openapitest"
+	"github.com/bulkops/bulkops/internal/test/api/openapitest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )

@@ -18,16 +18,16 @@ import (
 )
 
 // checkRequest checks a request that was taken.
-func (e *exchange) checkRequest(doc *document, op *operation) error {
+func (e *checked) checkRequest(doc *document, op *operation) error {
 	if err := e.checkParameters(doc, op); err != nil {
 		return err
 	}
 	if op.RequestBody == nil {
 		return nil
 	}
-	contentType, _, err := mime.ParseMediaType(e.request.Header.Get("Content-Type"))
+	contentType, _, err := mime.ParseMediaType(e.Header.Get("Content-Type"))
 	if err != nil || op.RequestBody.Value.Content[contentType] == nil {
-		return fmt.Errorf("the document has no body of type %q", e.request.Header.Get("Content-Type"))
+		return fmt.Errorf("the document has no body of type %q", e.Header.Get("Content-Type"))
 	}
 	text, err := e.decoded()
 	if err != nil {
@@ -53,8 +53,8 @@ func (e *exchange) checkRequest(doc *document, op *operation) error {
 	return e.checkRows(doc, rows)
 }
 
-func (e *exchange) checkParameters(doc *document, op *operation) error {
-	query, err := url.ParseQuery(e.request.URL.RawQuery)
+func (e *checked) checkParameters(doc *document, op *operation) error {
+	query, err := url.ParseQuery(e.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (e *exchange) checkParameters(doc *document, op *operation) error {
 			values = query[p.Name]
 			delete(query, p.Name)
 		case openapi3.ParameterInHeader:
-			values = e.request.Header.Values(p.Name)
+			values = e.Header.Values(p.Name)
 			if p.Name == "Content-Encoding" || p.Name == "Prefer" {
 				values = list(values)
 			}
@@ -101,16 +101,16 @@ func list(lines []string) []string {
 }
 
 // decoded returns the request's body without its compression.
-func (e *exchange) decoded() ([]byte, error) {
-	switch strings.ToLower(e.request.Header.Get("Content-Encoding")) {
+func (e *checked) decoded() ([]byte, error) {
+	switch strings.ToLower(e.Header.Get("Content-Encoding")) {
 	case "gzip", "x-gzip":
-		r, err := gzip.NewReader(bytes.NewReader(e.sent.Bytes()))
+		r, err := gzip.NewReader(bytes.NewReader(e.Sent))
 		if err != nil {
 			return nil, err
 		}
 		return io.ReadAll(r)
 	default:
-		return e.sent.Bytes(), nil
+		return e.Sent, nil
 	}
 }
 
@@ -153,20 +153,20 @@ var expressed = []bulk.RowCode{
 
 // checkRows checks that exactly the rows failed validation that are not of the
 // schema.
-func (e *exchange) checkRows(doc *document, rows []json.RawMessage) error {
+func (e *checked) checkRows(doc *document, rows []json.RawMessage) error {
 	var answer struct {
 		Data struct {
 			TotalRecords int
 			Results      []bulk.RowResult
 		}
 	}
-	if err := json.Unmarshal(e.body, &answer); err != nil {
+	if err := json.Unmarshal(e.Body, &answer); err != nil {
 		return err
 	}
 	if answer.Data.TotalRecords != len(rows) {
 		return fmt.Errorf("rule: totalRecords counts the rows: %d, %d", answer.Data.TotalRecords, len(rows))
 	}
-	if e.status != http.StatusOK {
+	if e.Status != http.StatusOK {
 		return nil
 	}
 	for i, result := range answer.Data.Results {

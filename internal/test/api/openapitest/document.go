@@ -134,8 +134,8 @@ var (
 const apiRoot = "/v1/bulk/"
 
 // find returns the operation of a request. HEAD is served wherever GET is.
-func (d *document) find(r *http.Request) (*operation, error) {
-	path := r.URL.EscapedPath()
+func (d *document) find(method string, url *url.URL) (*operation, error) {
+	path := url.EscapedPath()
 	i := strings.LastIndex(path, apiRoot)
 	if i < 0 {
 		return nil, errNoPath
@@ -146,7 +146,6 @@ func (d *document) find(r *http.Request) (*operation, error) {
 		if !ok {
 			continue
 		}
-		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bulkops/bulkops/internal/openapitest"
+	"github.com/bulkops/bulkops/internal/test/api/openapitest"
 )
 
 // A complaint is a TB that keeps what is reported to it.

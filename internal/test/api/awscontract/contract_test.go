@@ -1,4 +1,4 @@
-package contract
+package awscontract
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/s3blob"
 	"github.com/bulkops/bulkops/internal/awstest"
-	"github.com/bulkops/bulkops/internal/contracttest"
+	"github.com/bulkops/bulkops/internal/test/api/contracttest"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )

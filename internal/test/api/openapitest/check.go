@@ -14,6 +14,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/bulkops/bulkops/internal/test/exchange"
 )
 
 // A TB is what a check reports to: a [testing.TB], or the T of a property test.
@@ -26,66 +28,24 @@ type TB interface {
 // reports to t what is not as the document says. It keeps the body of each
 // request and answer for that.
 func Check(t TB, handler http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := &exchange{request: r, head: r.Method == http.MethodHead}
-		seen := *r
-		if r.Body != nil {
-			seen.Body = &tee{ReadCloser: r.Body, copy: &e.sent}
-		}
-		rec := &recorder{ResponseWriter: w}
-		// An answer that breaks off ends in a panic and is not checked: nobody
-		// takes it for one.
-		handler.ServeHTTP(rec, &seen)
-		if rec.failed {
-			return // nor one that nobody took
-		}
-		e.status, e.header, e.body = rec.status, rec.header, rec.body.Bytes()
-		if rec.status == 0 {
-			e.status, e.header = http.StatusOK, w.Header()
-		}
-		e.report(t)
-	})
+	return exchange.Watch(handler, func(e *exchange.Exchange) { CheckExchange(t, e) })
 }
 
-// A recorder keeps what it passes on.
-type recorder struct {
-	http.ResponseWriter
-	status int
-	header http.Header // as it was sent
-	body   bytes.Buffer
-	failed bool
-}
-
-// Unwrap is for [http.ResponseController].
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 && status >= http.StatusOK {
-		r.status, r.header = status, r.Header().Clone()
+// CheckExchange reports to t what of an exchange is not as the document says.
+func CheckExchange(t TB, e *exchange.Exchange) {
+	t.Helper()
+	if err := (&checked{e}).check(); err != nil {
+		t.Errorf("rule: the OpenAPI document is the truth: %s%s %s: %d: %v\nrequest: %s\nanswer: %s",
+			of(e.Test), e.Method, e.URL, e.Status, err, clip(e.Sent), clip(e.Body))
 	}
-	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(p []byte) (int, error) {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
+// of names the test that an exchange is of, if it is another one than this.
+func of(test string) string {
+	if test == "" {
+		return ""
 	}
-	n, err := r.ResponseWriter.Write(p)
-	r.body.Write(p[:n])
-	r.failed = r.failed || err != nil
-	return n, err
-}
-
-// tee keeps what is read.
-type tee struct {
-	io.ReadCloser
-	copy *bytes.Buffer
-}
-
-func (t *tee) Read(p []byte) (int, error) {
-	n, err := t.ReadCloser.Read(p)
-	t.copy.Write(p[:n])
-	return n, err
+	return test + ": "
 }
 
 // Transport returns a transport that does as base does, and reports to t what is
@@ -105,10 +65,10 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.Contains(r.URL.EscapedPath(), apiRoot) {
 		return tr.base.RoundTrip(r)
 	}
-	e := &exchange{request: r, head: r.Method == http.MethodHead}
 	seen := r.Clone(r.Context())
+	var sent bytes.Buffer
 	if r.Body != nil {
-		seen.Body = &tee{ReadCloser: r.Body, copy: &e.sent}
+		seen.Body = readCloser{io.TeeReader(r.Body, &sent), r.Body}
 	}
 	res, err := tr.base.RoundTrip(seen)
 	if err != nil {
@@ -122,9 +82,17 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return res, nil // the answer broke off, as its reader will see
 	}
-	e.status, e.header, e.body = res.StatusCode, res.Header, body
-	e.report(tr.t)
+	CheckExchange(tr.t, &exchange.Exchange{
+		Method: r.Method, URL: r.URL, Header: r.Header, Sent: sent.Bytes(),
+		Status: res.StatusCode, AnswerHeader: res.Header, Body: body,
+	})
 	return res, nil
+}
+
+// readCloser reads from one and closes the other.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }
 
 // broken is the end of a body that was read before.
@@ -137,25 +105,8 @@ func (b *broken) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// An exchange is a request and its answer.
-type exchange struct {
-	request *http.Request
-	head    bool
-	sent    bytes.Buffer // the request's body, as far as it was read
-
-	status int
-	header http.Header
-	body   []byte
-}
-
-// report checks the exchange and reports what is wrong with it.
-func (e *exchange) report(t TB) {
-	t.Helper()
-	if err := e.check(); err != nil {
-		t.Errorf("rule: the OpenAPI document is the truth: %s %s: %d: %v\nrequest: %s\nanswer: %s",
-			e.request.Method, e.request.URL, e.status, err, clip(e.sent.Bytes()), clip(e.body))
-	}
-}
+// checked is an exchange that is checked.
+type checked struct{ *exchange.Exchange }
 
 func clip(text []byte) string {
 	const most = 600
@@ -166,26 +117,26 @@ func clip(text []byte) string {
 }
 
 // check returns what is not as the document says.
-func (e *exchange) check() error {
+func (e *checked) check() error {
 	doc, err := load()
 	if err != nil {
 		return fmt.Errorf("the document is not valid: %w", err)
 	}
-	op, err := doc.find(e.request)
+	op, err := doc.find(e.Method, e.URL)
 	switch err {
 	case errNoPath:
 		return e.checkAnswer(doc, http.StatusNotFound, doc.Components.Responses["PathNotFound"], "")
 	case errNoMethod:
 		return e.checkOther(doc, op)
 	}
-	response := op.Responses.Status(e.status)
+	response := op.Responses.Status(e.Status)
 	if response == nil {
 		return errors.New("the document has no such status of the operation")
 	}
-	if err := e.checkAnswer(doc, e.status, response, op.place().at("", "responses", strconv.Itoa(e.status))); err != nil {
+	if err := e.checkAnswer(doc, e.Status, response, op.place().at("", "responses", strconv.Itoa(e.Status))); err != nil {
 		return err
 	}
-	if e.status >= 300 {
+	if e.Status >= 300 {
 		return nil
 	}
 	if err := e.checkRequest(doc, op); err != nil {
@@ -195,7 +146,7 @@ func (e *exchange) check() error {
 }
 
 // checkOther checks the answer to a method that the path does not have.
-func (e *exchange) checkOther(doc *document, op *operation) error {
+func (e *checked) checkOther(doc *document, op *operation) error {
 	if err := e.checkAnswer(doc, http.StatusMethodNotAllowed, doc.Components.Responses["MethodNotAllowed"], ""); err != nil {
 		return err
 	}
@@ -207,15 +158,15 @@ func (e *exchange) checkOther(doc *document, op *operation) error {
 		}
 	}
 	slices.Sort(methods)
-	if allow := strings.Join(methods, ", "); e.header.Get("Allow") != allow {
-		return fmt.Errorf("header Allow is %q, but the document has %q", e.header.Get("Allow"), allow)
+	if allow := strings.Join(methods, ", "); e.AnswerHeader.Get("Allow") != allow {
+		return fmt.Errorf("header Allow is %q, but the document has %q", e.AnswerHeader.Get("Allow"), allow)
 	}
 	return nil
 }
 
 // checkAnswer checks the answer against a response of the document.
-func (e *exchange) checkAnswer(doc *document, status int, ref *openapi3.ResponseRef, at place) error {
-	if e.status != status {
+func (e *checked) checkAnswer(doc *document, status int, ref *openapi3.ResponseRef, at place) error {
+	if e.Status != status {
 		return fmt.Errorf("the document has %d here", status)
 	}
 	if at == "" {
@@ -229,7 +180,7 @@ func (e *exchange) checkAnswer(doc *document, status int, ref *openapi3.Response
 	if err := e.checkHeaders(doc, ref.Value, at); err != nil {
 		return err
 	}
-	contentType, params, err := mime.ParseMediaType(e.header.Get("Content-Type"))
+	contentType, params, err := mime.ParseMediaType(e.AnswerHeader.Get("Content-Type"))
 	if err != nil {
 		return fmt.Errorf("header Content-Type: %w", err)
 	}
@@ -240,17 +191,17 @@ func (e *exchange) checkAnswer(doc *document, status int, ref *openapi3.Response
 	if charset, ok := params["charset"]; ok && charset != "utf-8" {
 		return fmt.Errorf("the charset is %s", charset)
 	}
-	if e.head {
+	if e.Method == http.MethodHead {
 		return nil
 	}
 	schema := at.at("", "content", contentType, "schema")
 	if contentType != "application/json" {
-		if err := doc.validate(schema, string(e.body)); err != nil {
+		if err := doc.validate(schema, string(e.Body)); err != nil {
 			return fmt.Errorf("body: %w", err)
 		}
 		return e.checkFile(doc, contentType)
 	}
-	value, err := parse(e.body)
+	value, err := parse(e.Body)
 	if err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
@@ -263,11 +214,11 @@ func (e *exchange) checkAnswer(doc *document, status int, ref *openapi3.Response
 // transportHeaders are of HTTP itself and in no document.
 var transportHeaders = []string{"Content-Type", "Content-Length", "Date", "Transfer-Encoding", "Connection"}
 
-func (e *exchange) checkHeaders(doc *document, response *openapi3.Response, at place) error {
+func (e *checked) checkHeaders(doc *document, response *openapi3.Response, at place) error {
 	documented := map[string]bool{}
 	for name, header := range response.Headers {
 		documented[http.CanonicalHeaderKey(name)] = true
-		values := e.header.Values(name)
+		values := e.AnswerHeader.Values(name)
 		switch {
 		case len(values) == 0 && header.Value.Required:
 			return fmt.Errorf("the answer has no header %s", name)
@@ -281,7 +232,7 @@ func (e *exchange) checkHeaders(doc *document, response *openapi3.Response, at p
 			return fmt.Errorf("header %s: %w", name, err)
 		}
 	}
-	for name := range e.header {
+	for name := range e.AnswerHeader {
 		if !documented[name] && !slices.Contains(transportHeaders, name) {
 			return fmt.Errorf("the document has no header %s of this answer", name)
 		}

@@ -24,12 +24,12 @@ type outcome struct {
 }
 
 // checkCounts checks what the counts of a JSON answer have to do with each other.
-func (e *exchange) checkCounts() error {
+func (e *checked) checkCounts() error {
 	var answer struct {
 		outcome
 		Data json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(e.body, &answer); err != nil {
+	if err := json.Unmarshal(e.Body, &answer); err != nil {
 		return err
 	}
 	if answer.Data != nil {
@@ -45,7 +45,7 @@ func (e *exchange) checkCounts() error {
 	return answer.check(e.onlyFailed())
 }
 
-func (e *exchange) onlyFailed() bool { return e.request.URL.Query().Get("only") == "failed" }
+func (e *checked) onlyFailed() bool { return e.URL.Query().Get("only") == "failed" }
 
 func (o *outcome) check(onlyFailed bool) error {
 	if o.Summary == nil {
@@ -110,11 +110,11 @@ func count(results []bulk.RowResult, onlyFailed bool) (bulk.Summary, error) {
 }
 
 // checkFile checks the text of a results file that is not JSON.
-func (e *exchange) checkFile(doc *document, contentType string) error {
+func (e *checked) checkFile(doc *document, contentType string) error {
 	switch contentType {
 	case "application/x-ndjson":
 		var results []bulk.RowResult
-		for line := range bytes.Lines(e.body) {
+		for line := range bytes.Lines(e.Body) {
 			value, err := parse(bytes.TrimSuffix(line, []byte("\n")))
 			if err != nil {
 				return fmt.Errorf("line %q: %w", line, err)
@@ -131,7 +131,7 @@ func (e *exchange) checkFile(doc *document, contentType string) error {
 		_, err := count(results, e.onlyFailed())
 		return err
 	case "text/csv":
-		text, ok := strings.CutPrefix(string(e.body), "\ufeff")
+		text, ok := strings.CutPrefix(string(e.Body), "\ufeff")
 		if !ok || !strings.HasPrefix(text, "_index,_line,_status,_errors") {
 			return errors.New("the CSV does not begin with a byte order mark and the columns of results")
 		}
