@@ -50,4 +50,10 @@
 // In the value of a tag a comma is written 0x2C and a bar 0x7C. Tags that look at files
 // or at the network, or at other fields, are left out: a rule depends on the field
 // alone. A host with other needs has a [bulk.FieldChecker] of its own.
+//
+// # Size
+//
+// Validator looks methods up by name, so the linker keeps all methods of all types: a
+// program that imports this package is larger by 3 MB, or by 11 with the AWS SDK.
+// Built with -tags validator_novalidatefn it is larger by one.
 package fieldrules
