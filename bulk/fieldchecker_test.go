@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,9 @@ func (r *ageRules) CheckCreate(customFields, metadata bulk.Fields) []bulk.RowErr
 	r.calls = append(r.calls, fmt.Sprintf("create %s %s", customFields, metadata))
 	if _, ok := metadata.Get("panicLater"); ok {
 		panic("secret of " + metadata.String())
+	}
+	if many, ok := metadata.Get("later"); ok {
+		return slices.Repeat([]bulk.RowError{{Message: "one of many"}}, len(many))
 	}
 	if _, ok := customFields.Get("age"); !ok {
 		return []bulk.RowError{{Field: "customFields.age", Message: "missing"}}
@@ -154,6 +158,11 @@ func TestErrorsOfFieldRulesAreBounded(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, report.Results[0].Errors, 100)
 		assert.Equal(t, "one of many; and 901 more errors of this row", report.Results[0].Errors[99].Message)
+		req.Rows = rows(`{"userId":"a","metadata":{"later":"` + strings.Repeat("1", 498) + `"}}`)
+		report, err = f.importer().Import(t.Context(), req)
+		require.NoError(t, err)
+		require.Len(t, report.Results[0].Errors, 100)
+		assert.Equal(t, "one of many; and 400 more errors of this row", report.Results[0].Errors[99].Message)
 	})
 }
 

@@ -317,6 +317,18 @@ func TestLongestTenant(t *testing.T) {
 	})
 }
 
+func TestBadTenants(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		for _, name := range []string{strings.Repeat("a", bulk.MaxTenant+1), "\xff", "a\x00", "\x00"} {
+			req := request(people(3)...)
+			req.Principal.Tenant = name
+			_, err := f.importer().Import(t.Context(), req)
+			assert.ErrorContains(t, err, "tenant has more than 128 bytes, is not UTF-8 or has the character U+0000", "%q", name)
+			assert.Zero(t, f.mem.Len(name))
+		}
+	})
+}
+
 func TestMostUsers(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.cfg.MaxUsers = 50

@@ -15,8 +15,7 @@ type utf16Reader struct {
 	order binary.ByteOrder
 
 	raw [4096]byte // raw[:held] is read and not yet decoded
-	// held is at most three bytes between two reads: half a unit behind a
-	// high surrogate.
+	// held is at most three bytes between two reads: a surrogate and half a unit.
 	held int
 	out  []byte // decoded and not yet handed out; its array is used again
 	buf  []byte
@@ -61,8 +60,8 @@ func (r *utf16Reader) decode(end bool) {
 	for len(held) >= 2 {
 		c, size := rune(r.order.Uint16(held)), 2
 		if utf16.IsSurrogate(c) {
-			if len(held) < 4 && !end && c < lowSurrogate {
-				break
+			if len(held) < 4 && !end {
+				break // the other half of the pair may come
 			}
 			pair := utf8.RuneError
 			if len(held) >= 4 {
@@ -83,6 +82,3 @@ func (r *utf16Reader) decode(end bool) {
 	r.held = copy(r.raw[:], held)
 	r.out, r.buf = out, out
 }
-
-// lowSurrogate is the first of the units that end a surrogate pair.
-const lowSurrogate = 0xdc00
