@@ -3,6 +3,7 @@
 
 GO        ?= go
 PKG       ?= ./...
+API       ?= ./...
 TESTFLAGS ?=
 BENCH     ?= .
 FUZZTIME  ?= 30s
@@ -15,7 +16,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN         = .cache/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint bench fuzz soak cover mutate tools
+.PHONY: help test api lint bench fuzz soak cover mutate tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +24,13 @@ help:  ## list the targets
 # SQLite as Go code takes the race detector minutes to build.
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(BIN)/testreport $(TESTFLAGS) $(PKG)
+	$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory api)
 	cd examples/hostrouter && $(GO) test $(TESTFLAGS) ./...
 	cd examples/sqlitestore && $(GO) test $(filter-out -race,$(TESTFLAGS)) ./...
+
+# Tests that need modules which nobody else should get are a module of their own.
+api: tools  ## run the tests of the HTTP contract and of the OpenAPI document; API=./contracttest
+	cd internal/test/api && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -- $(CURDIR)/$(BIN)/testreport $(TESTFLAGS) $(API)
 
 lint:  ## check formatting, go vet, staticcheck
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \
@@ -32,6 +38,7 @@ lint:  ## check formatting, go vet, staticcheck
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	cd internal/test/api && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	cd examples/hostrouter && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	cd examples/sqlitestore && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 

@@ -2,12 +2,10 @@ package bulk
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
-
-	"github.com/go-playground/validator/v10"
 )
 
 // Limits and defaults of a [Config].
@@ -42,6 +40,9 @@ type Config struct {
 	// Mailer sends welcome emails. Without one, a request that asks for them is
 	// refused.
 	Mailer Mailer
+	// FieldRules are the host's own rules for custom fields and metadata, checked for
+	// every row. Defaults to none.
+	FieldRules FieldChecker
 	// Logger gets what callers are not told. It gets ids and counts, never
 	// emails, custom fields or URLs. Defaults to [slog.Default].
 	Logger *slog.Logger
@@ -87,23 +88,6 @@ type Config struct {
 	WorkerName string
 }
 
-// configRules are the bounds of a Config, checked once its defaults are filled in.
-// The backends are not among them: validator would look into them, while they
-// may be at work.
-type configRules struct {
-	MaxUsers      int           `validate:"min=1"`
-	SyncThreshold int           `validate:"min=1"`
-	Retention     time.Duration `validate:"min=1s"`
-	DownloadTTL   time.Duration `validate:"min=1s"`
-	Parallel      int           `validate:"min=1,max=256"`
-	SegmentRows   int           `validate:"min=1,max=10000"`
-	Lease         time.Duration `validate:"min=1s"`
-	Poll          time.Duration `validate:"min=1ms"`
-	MaxAttempts   int           `validate:"min=1"`
-	StopGrace     time.Duration `validate:"min=1ms"`
-	CallTimeout   time.Duration `validate:"min=1ms"`
-}
-
 // complete fills in the defaults and checks the bounds.
 func (c Config) complete() (Config, error) {
 	switch {
@@ -137,15 +121,7 @@ func (c Config) complete() (Config, error) {
 	if c.WorkerName == "" {
 		c.WorkerName = workerName()
 	}
-	err := validator.New().Struct(configRules{
-		c.MaxUsers, c.SyncThreshold, c.Retention, c.DownloadTTL,
-		c.Parallel, c.SegmentRows, c.Lease, c.Poll, c.MaxAttempts, c.StopGrace, c.CallTimeout,
-	})
-	var invalid validator.ValidationErrors
-	if errors.As(err, &invalid) {
-		return c, configError(invalid[0])
-	}
-	if err != nil {
+	if err := c.checkBounds(); err != nil {
 		return c, err
 	}
 	if c.SyncThreshold > c.MaxUsers+1 {
@@ -155,12 +131,36 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-func configError(e validator.FieldError) *ConfigError {
-	bound := "at least"
-	if e.Tag() == "max" {
-		bound = "at most"
+// checkBounds returns an error for the first number that is out of its bounds.
+func (c *Config) checkBounds() error {
+	const (
+		many = math.MaxInt
+		long = time.Duration(math.MaxInt64)
+	)
+	return cmp.Or(
+		bound("Config.MaxUsers", c.MaxUsers, 1, many),
+		bound("Config.SyncThreshold", c.SyncThreshold, 1, many),
+		bound("Config.Retention", c.Retention, time.Second, long),
+		bound("Config.DownloadTTL", c.DownloadTTL, time.Second, long),
+		bound("Config.Parallel", c.Parallel, 1, 256),
+		bound("Config.SegmentRows", c.SegmentRows, 1, 10_000),
+		bound("Config.Lease", c.Lease, time.Second, long),
+		bound("Config.Poll", c.Poll, time.Millisecond, long),
+		bound("Config.MaxAttempts", c.MaxAttempts, 1, many),
+		bound("Config.StopGrace", c.StopGrace, time.Millisecond, long),
+		bound("Config.CallTimeout", c.CallTimeout, time.Millisecond, long),
+	)
+}
+
+// bound returns a [*ConfigError] if the value is not within its bounds.
+func bound[T cmp.Ordered](field string, value, least, most T) error {
+	switch {
+	case value < least:
+		return &ConfigError{field, fmt.Sprintf("is %v; it must be at least %v", value, least)}
+	case value > most:
+		return &ConfigError{field, fmt.Sprintf("is %v; it must be at most %v", value, most)}
 	}
-	return &ConfigError{"Config." + e.Field(), fmt.Sprintf("is %v; it must be %s %s", e.Value(), bound, e.Param())}
+	return nil
 }
 
 // maxGrace bounds how long a call may take to notice that its context has ended.

@@ -33,6 +33,7 @@ func TestConfigNamesTheFieldAtFault(t *testing.T) {
 		"Config.Poll":          func(c *bulk.Config) { c.Poll = time.Microsecond },
 		"Config.MaxAttempts":   func(c *bulk.Config) { c.MaxAttempts = -5 },
 		"Config.StopGrace":     func(c *bulk.Config) { c.StopGrace = -1 },
+		"Config.CallTimeout":   func(c *bulk.Config) { c.CallTimeout = time.Millisecond - 1 },
 	} {
 		t.Run(field, func(t *testing.T) {
 			cfg := memConfig()
@@ -59,6 +60,7 @@ func TestConfigProblemsSayWhatIsAllowed(t *testing.T) {
 		{"bulk: Config.Store is required", func(c *bulk.Config) { c.Store = nil }},
 		{"bulk: Config.Parallel is 300; it must be at most 256", func(c *bulk.Config) { c.Parallel = 300 }},
 		{"bulk: Config.Lease is 500ms; it must be at least 1s", func(c *bulk.Config) { c.Lease = 500 * time.Millisecond }},
+		{"bulk: Config.MaxUsers is -3; it must be at least 1", func(c *bulk.Config) { c.MaxUsers, c.Parallel = -3, 300 }},
 		{"bulk: Config.SyncThreshold is 12; with MaxUsers 10 it can be at most 11",
 			func(c *bulk.Config) { c.MaxUsers, c.SyncThreshold = 10, 12 }},
 	} {

@@ -2,11 +2,13 @@ package bulk
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // validEmail reports whether s matches ^[^\s@]+@[^\s@]+\.[^\s@]+$ with the \s of
-// ECMAScript, and has at most [MaxEmail] code points. The rule is loose on
+// ECMAScript, and has at most [MaxEmail] code points, none of them a control character
+// (Unicode's category Cc). The rule is loose on
 // purpose: only the mail server of the domain knows which addresses exist.
 //
 // It is written out because Go's \s is ASCII only, and a regular expression
@@ -26,7 +28,7 @@ func validEmail(s string) bool {
 	}
 	length := 0
 	for _, r := range s {
-		if ecmaSpace(r) {
+		if ecmaSpace(r) || unicode.IsControl(r) {
 			return false
 		}
 		length++

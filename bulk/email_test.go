@@ -3,6 +3,7 @@ package bulk_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -30,19 +31,22 @@ var emailRule = func() *regexp.Regexp {
 }()
 
 func validEmail(s string) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= bulk.MaxEmail && emailRule.MatchString(s)
+	return !strings.ContainsFunc(s, isControl) && utf8.ValidString(s) && utf8.RuneCountInString(s) <= bulk.MaxEmail && emailRule.MatchString(s)
 }
+
+// isControl reports whether r is of Unicode's category Cc, whose list is closed.
+func isControl(r rune) bool { return r < 0x20 || 0x7f <= r && r < 0xa0 }
 
 func TestValidEmail(t *testing.T) {
 	for _, good := range []string{
 		"a@b.c", "ana@example.com", "a+b.c@x.y.z", "ü@ö.ä", "a@b..c", "a@.b.c", "a@..c", "a@b.c.", "...@a.b",
-		"日本@例え.テスト", "a\x00b@c.d", "a@b.\u200b", "a\u180e@b.c", // neither of these is white space any more
+		"日本@例え.テスト", "a\u00adb@c.d", "a@b.\u200b", "a\u180e@b.c", // neither of these is white space any more
 	} {
 		assert.True(t, bulk.ValidEmail(good), "%q", good)
 	}
 	for _, bad := range []string{
 		"", "@", ".", "a", "a@", "@b.c", "a@b", "a@b.", "a@.b", "a@.", "a@b@c.d", "a@@b.c", "a@b.c@", "a.b@c",
-		"a@..", "\xff@b.c", "a@b.\xff", " a@b.c", "a@b.c\n",
+		"a@..", "\xff@b.c", "a@b.\xff", " a@b.c", "a@b.c\n", "a\x00b@c.d", "a\x7f@b.c", "a@b.c\u0085",
 	} {
 		assert.False(t, bulk.ValidEmail(bad), "%q", bad)
 	}
@@ -66,7 +70,7 @@ func TestValidEmailOfDotsAndAts(t *testing.T) {
 	}
 }
 
-func TestValidEmailRefusesWhiteSpaceOfECMAScript(t *testing.T) {
+func TestValidEmailRefusesWhiteSpaceAndControls(t *testing.T) {
 	spaces := map[rune]bool{}
 	for _, r := range ecmaSpaces {
 		spaces[r] = true
@@ -75,14 +79,32 @@ func TestValidEmailRefusesWhiteSpaceOfECMAScript(t *testing.T) {
 		if r == '@' || !utf8.ValidRune(r) {
 			continue
 		}
-		if bulk.ValidEmail("a"+string(r)+"@b.c") == spaces[r] {
-			t.Errorf("U+%04X: ValidEmail = %t", r, !spaces[r])
+		if got, want := bulk.ValidEmail("a"+string(r)+"@b.c"), !spaces[r] && !isControl(r); got != want {
+			t.Errorf("U+%04X: ValidEmail = %t", r, got)
 		}
 	}
 	for _, r := range ecmaSpaces {
 		for _, text := range []string{"%ca@b.c", "a@%cb.c", "a@b%c.c", "a@b.%cc", "a@b.c%c"} {
 			text = fmt.Sprintf(text, r)
 			assert.False(t, bulk.ValidEmail(text), "%q", text)
+		}
+	}
+}
+
+// The two ends of an id are looked at for all of white space, and its inside is not.
+func TestUserIDsHaveNoWhiteSpaceAtTheirEnds(t *testing.T) {
+	for r := rune(0); r <= 0x10ffff; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		space := slices.Contains(ecmaSpaces, r)
+		for id, want := range map[string]bool{
+			string(r): !space, string(r) + "a": !space, "a" + string(r): !space, "a" + string(r) + "a": true,
+		} {
+			want = want && !isControl(r)
+			if got := bulk.ValidUserID(id); got != want {
+				t.Errorf("ValidUserID(%q) = %t", id, got)
+			}
 		}
 	}
 }

@@ -23,6 +23,7 @@ type engine struct {
 	tenant  string
 	run     string // names the import in generated ids
 	opts    Options
+	rules   guardedRules
 	calls   chan struct{} // as many as calls to the store may be under way
 	backoff backoff
 	log     *slog.Logger
@@ -75,7 +76,7 @@ func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journ
 		store.Store = newDryStore(store)
 	}
 	return &engine{
-		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, out: out, journal: j, log: cfg.Logger,
+		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j, log: cfg.Logger,
 		backoff: syncBackoff, calls: make(chan struct{}, cfg.Parallel), order: newOrder(), halted: make(chan struct{}),
 		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool),
 	}
@@ -148,7 +149,7 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 		}
 		size += len(row.JSON)
 		it := &block[len(items)]
-		it.plan.readRow(source.next, row)
+		it.plan.readRow(source.next, row, e.rules)
 		source.next++
 		if !e.endAtOnce(&it.plan) {
 			items = append(items, it)

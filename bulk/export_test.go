@@ -6,5 +6,6 @@ var (
 	NewID           = newID
 	CompleteConfig  = Config.complete
 	ValidEmail      = validEmail
+	ValidUserID     = validUserID
 	AppendResult    = RowResult.appendJSON
 )

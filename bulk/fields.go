@@ -29,7 +29,9 @@ var fieldLimits = canon.Limits{Depth: MaxFieldDepth, NameLength: MaxFieldName}
 // that nobody asks for.
 //
 // The text is canonical: compact, names in order, numbers written in one way.
-// So two Fields of the same value are ==, whatever their senders wrote.
+// So two Fields of the same value are ==, whatever their senders wrote. It is valid
+// UTF-8 and nowhere has the character U+0000, so that a column of type jsonb can
+// hold it.
 //
 // In a patch (a [Row], [Patch]) a null removes the field of that name, and a
 // field that is not there stays as it is. The zero value has no fields. Fields
@@ -39,10 +41,11 @@ type Fields struct {
 }
 
 // ParseFields reads a JSON object. It refuses what is not an object or not valid
-// JSON, a name that stands twice in one object, and what exceeds
-// [MaxFieldDepth], [MaxFieldName] or the numbers that DynamoDB can hold (38
-// digits, 1e-130 to 9.99e125), and says which field is at fault. A null counts
-// as an object without fields.
+// JSON, a name that appears twice in one object, a name or string with the character
+// U+0000, which most databases cannot hold, and what exceeds [MaxFieldDepth],
+// [MaxFieldName] or the numbers that DynamoDB can hold (38 digits, 1e-130 to
+// 9.99e125), and says which field is at fault. A null counts as an object without
+// fields.
 func ParseFields(text []byte) (Fields, error) {
 	v := jsontext.Value(text)
 	if !v.IsValid(jsontext.AllowDuplicateNames(true)) {
@@ -194,6 +197,8 @@ func problemText(kind canon.Kind) string {
 		return fmt.Sprintf("nests deeper than %d levels", MaxFieldDepth)
 	case canon.NameLength:
 		return fmt.Sprintf("its name must have 1 to %d characters", MaxFieldName)
+	case canon.NullCharacter:
+		return "has the character U+0000"
 	case canon.NumberRange:
 		return "a number has more than 38 digits or is outside 1e-130 to 9.99e125"
 	default:

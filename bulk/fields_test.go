@@ -69,6 +69,8 @@ func TestParseFieldsLimits(t *testing.T) {
 		{"LargeNumber", `{"n":9.99e125}`, `{"n":1e126}`, "outside 1e-130 to 9.99e125"},
 		{"SmallNumber", `{"n":1e-130}`, `{"n":9.99e-131}`, "outside 1e-130 to 9.99e125"},
 		{"Duplicate", `{"a":1,"b":{"a":1}}`, `{"a":1,"\u0061":2}`, `field "a": stands twice`},
+		{"NullCharacter", `{"a":"\u0001\\u0000"}`, `{"a":["\u0000"]}`, `field "a[0]": has the character U+0000`},
+		{"NullCharacterInName", `{"a\u0001":{"\u001f":1}}`, `{"a":{"b\u0000":1}}`, `field "a.b\x00": has the character U+0000`},
 		{"Object", `{}`, `[]`, "not a JSON object but an array"},
 		{"NotNumber", `{}`, `7`, "not a JSON object but a number"},
 		{"NotString", `{}`, `"{}"`, "not a JSON object but a string"},

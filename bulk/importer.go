@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -18,6 +20,7 @@ type Importer struct {
 	cfg   Config
 	blobs guardedBlobs
 	jobs  guardedJobs
+	rules map[string]string // what FieldRules returns
 }
 
 // NewImporter returns an importer, or a [*ConfigError] that names the field at
@@ -27,10 +30,18 @@ func NewImporter(cfg Config) (*Importer, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := cfg.rules().describe()
+	if err != nil {
+		return nil, err
+	}
 	_, signs := ability[URLSigner](cfg.Blobs)
 	cfg.Logger.Debug("importer made", "maxBatch", BatchSize(cfg.Store), "idempotencyKeys", cfg.IdempotencyKeys != nil, "signedURLs", signs)
-	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs()}, nil
+	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs(), rules: rules}, nil
 }
+
+// FieldRules returns the rules of [Config.FieldRules] in words, by the field that
+// they are for, as in "customFields.age". It is nil without rules.
+func (im *Importer) FieldRules() map[string]string { return maps.Clone(im.rules) }
 
 // Logger returns [Config.Logger], for those who serve the importer.
 func (im *Importer) Logger() *slog.Logger { return im.cfg.Logger }
@@ -129,8 +140,8 @@ func (im *Importer) check(p Principal) error {
 	if err := p.Authorize(); err != nil {
 		return err
 	}
-	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) {
-		return Permanent(fmt.Errorf("bulk: tenant has more than %d bytes or is not UTF-8", MaxTenant))
+	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) || strings.Contains(p.Tenant, "\x00") {
+		return Permanent(fmt.Errorf("bulk: tenant has more than %d bytes, is not UTF-8 or has the character U+0000", MaxTenant))
 	}
 	return nil
 }

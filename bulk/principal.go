@@ -20,8 +20,8 @@ type Principal struct {
 	// ID names the caller; it becomes [Job.CreatedBy].
 	ID string
 	// Tenant is whose users and jobs the caller works on: up to [MaxTenant]
-	// bytes of valid UTF-8. A host without tenants leaves it empty: that is a
-	// tenant too.
+	// bytes of valid UTF-8 without the character U+0000. A host without tenants
+	// leaves it empty: that is a tenant too.
 	Tenant string
 	// Role decides what the caller may do. A role that is neither [RoleAdmin]
 	// nor [RoleSuperAdmin] may do nothing.

@@ -20,12 +20,13 @@ type RowCode string
 const (
 	CodeInvalidUser         RowCode = "INVALID_USER"          // the row is not a JSON object, or cannot be read in its format
 	CodeMissingIdentifier   RowCode = "MISSING_IDENTIFIER"    // neither userId nor email is there and not empty
-	CodeInvalidUserID       RowCode = "INVALID_USER_ID"       // not a string of 1 to 256 characters without control characters
+	CodeInvalidUserID       RowCode = "INVALID_USER_ID"       // not a string as [User.ID] says
 	CodeInvalidEmail        RowCode = "INVALID_EMAIL"         // not an address, see [validEmail]
 	CodeInvalidCustomFields RowCode = "INVALID_CUSTOM_FIELDS" // not an object, or a field breaks a limit of [Fields]
 	CodeInvalidMetadata     RowCode = "INVALID_METADATA"      // likewise
 	CodeUnknownField        RowCode = "UNKNOWN_FIELD"         // a key that would be lost in silence
 	CodeDuplicateKey        RowCode = "DUPLICATE_KEY"         // a key twice in one object
+	CodeFieldRule           RowCode = "FIELD_RULE"            // a custom field or metadata breaks a rule of the host, see [FieldChecker]
 	CodeUserTooLarge        RowCode = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
 	CodeUserExists          RowCode = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
 	CodeEmailTaken          RowCode = "EMAIL_TAKEN"           // the email belongs to another user

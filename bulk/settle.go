@@ -362,6 +362,7 @@ func (s *settlement) decideRows(it *item) *item {
 			row.found = foundAs(&row.plan, user)
 		}
 		d := decide(&row.plan, row.found, s.opts, generatedID(&row.plan, s.run))
+		s.rules.admit(&row.plan, &d)
 		if s.opts.DryRun && imagined(row.found, d) {
 			d.userID = ""
 		}

@@ -35,6 +35,9 @@ func BatchSize(s Store) int {
 //   - Methods are safe for concurrent use, by any number of processes.
 //   - Tenants are separate: equal ids or emails of two tenants are different users.
 //   - Ids are compared byte by byte, emails by [EmailKey].
+//   - All text is valid UTF-8 without the character U+0000, so that text columns
+//     and jsonb can hold users: see [User] and [Fields] for what is excluded
+//     beyond that.
 //   - A call takes 1 to [MaxBatch] elements, or as many as the store says as
 //     a [BatchSizer]. Lookup refuses others with [ErrBatchTooLarge], Commit with
 //     that error for every write.

@@ -27,11 +27,13 @@ const (
 // A User is what the library knows of a user. A store may keep more with it,
 // which is never touched.
 type User struct {
-	// ID names the user within its tenant: 1 to 256 code points, compared byte
-	// by byte.
+	// ID names the user within its tenant: 1 to 256 code points of valid UTF-8,
+	// compared byte by byte, without control characters and without white space at
+	// either end.
 	ID string `json:"userId,omitempty"`
-	// Email is the address as it was given, or "" for none. Two users of a
-	// tenant never have addresses of the same [EmailKey].
+	// Email is the address as it was given, or "" for none: up to 320 code points of
+	// valid UTF-8 without white space and control characters. Two users of a tenant
+	// never have addresses of the same [EmailKey].
 	Email string `json:"email,omitempty"`
 	// CustomFields and Metadata belong to the host.
 	CustomFields Fields `json:"customFields,omitzero"`

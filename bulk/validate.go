@@ -3,10 +3,8 @@ package bulk
 import (
 	"fmt"
 	"slices"
-	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/go-playground/validator/v10"
 
 	"github.com/bulkops/bulkops/internal/canon"
 	"github.com/bulkops/bulkops/internal/rowerrors"
@@ -22,48 +20,28 @@ type plan struct {
 	omitted int // errors beyond those that the row lists
 }
 
-var rowRules = newRowRules()
-
-func newRowRules() *validator.Validate {
-	v := validator.New()
-	// Nothing that validator brings says "no control characters" of Unicode.
-	err := v.RegisterValidation("nocontrol", func(field validator.FieldLevel) bool {
-		return !hasControl(field.Field().String())
-	})
-	if err != nil {
-		panic(err) // only for a bad tag
-	}
-	return v
-}
-
-// userIDRule counts code points, as validator does for strings.
-var userIDRule = fmt.Sprintf("min=1,max=%d,nocontrol", MaxUserID)
-
-func hasControl(s string) bool {
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return true
-		}
-	}
-	return false
-}
-
-// readRow reads and validates the row of that index.
+// readRow reads and validates the row of that index, but for the host's rules.
 func readRow(index int, row Row) *plan {
 	p := new(plan)
-	p.readRow(index, row)
+	p.readRow(index, row, guardedRules{})
 	return p
 }
 
-func (p *plan) readRow(index int, row Row) {
+func (p *plan) readRow(index int, row Row, rules guardedRules) {
 	most := rowerrors.Most(index)
 	*p = plan{index: index, line: row.Line, errors: slices.Clip(row.Errors[:min(len(row.Errors), most)])}
 	p.omitted = len(row.Errors) - len(p.errors)
 	if len(row.JSON) > 0 {
 		p.read(row.JSON)
+		rules.check(p)
 	} else if len(p.errors) == 0 {
 		p.fail(CodeInvalidUser, "", "the row is empty")
 	}
+	p.endErrors()
+}
+
+// endErrors says how many errors are left out.
+func (p *plan) endErrors() {
 	if p.omitted > 0 {
 		p.errors = slices.Clone(p.errors) // they may be the reader's
 		p.errors[len(p.errors)-1].Message += rowerrors.Omitted(p.omitted)
@@ -187,12 +165,12 @@ func (p *plan) userID(value []byte, null bool) string {
 	}
 	if value[0] == '"' {
 		id := canon.Unquote(value)
-		if rowRules.Var(id, userIDRule) == nil {
+		if validUserID(id) {
 			return id
 		}
 	}
 	p.fail(CodeInvalidUserID, keyUserID,
-		fmt.Sprintf("userId must be a string of 1 to %d characters without control characters", MaxUserID))
+		fmt.Sprintf("userId must be a string of 1 to %d characters without control characters, and without white space at its ends", MaxUserID))
 	return p.echo(value, MaxUserID)
 }
 
@@ -207,7 +185,7 @@ func (p *plan) email(value []byte, null bool) string {
 		}
 	}
 	p.fail(CodeInvalidEmail, keyEmail,
-		fmt.Sprintf("email must be an address like name@example.com without spaces, at most %d characters", MaxEmail))
+		fmt.Sprintf("email must be an address like name@example.com without spaces or control characters, at most %d characters", MaxEmail))
 	return p.echo(value, MaxEmail)
 }
 

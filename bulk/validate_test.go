@@ -56,17 +56,24 @@ func TestRowRules(t *testing.T) {
 		{"TooLongID", id(MaxUserID + 1), []fault{{CodeInvalidUserID, "userId"}}},
 		{"NumberAsID", `{"userId":7}`, []fault{{CodeInvalidUserID, "userId"}}},
 		{"ObjectAsID", `{"userId":{}}`, []fault{{CodeInvalidUserID, "userId"}}},
-		{"SpaceInID", `{"userId":" a b\u00a0"}`, nil},
+		{"SpaceInID", `{"userId":"a \u00a0b"}`, nil},
+		{"SpaceBeforeID", `{"userId":" a"}`, []fault{{CodeInvalidUserID, "userId"}}},
+		{"SpaceBehindID", `{"userId":"a\u00a0"}`, []fault{{CodeInvalidUserID, "userId"}}},
+		{"SpaceAsID", `{"userId":"\u3000"}`, []fault{{CodeInvalidUserID, "userId"}}},
+		{"ByteOrderMarkBeforeID", `{"userId":"\ufeffa"}`, []fault{{CodeInvalidUserID, "userId"}}},
+		{"ZeroWidthSpaceAroundID", `{"userId":"\u200ba\u200b"}`, nil}, // no white space of ECMAScript
 		{"ControlInID", `{"userId":"a\u0000"}`, []fault{{CodeInvalidUserID, "userId"}}},
 		{"NewlineInID", `{"userId":"a\n"}`, []fault{{CodeInvalidUserID, "userId"}}},
 		{"DeleteInID", `{"userId":"a\u007f"}`, []fault{{CodeInvalidUserID, "userId"}}},
 		{"C1ControlInID", `{"userId":"a\u0085"}`, []fault{{CodeInvalidUserID, "userId"}}},
-		{"LineSeparatorInID", `{"userId":"a\u2028"}`, nil}, // no control character
+		{"LineSeparatorInID", `{"userId":"a\u2028b"}`, nil}, // no control character
 
 		{"BadEmail", `{"email":"a@b"}`, []fault{{CodeInvalidEmail, "email"}}},
 		{"EmailWithNoBreakSpace", `{"email":"a\u00a0@b.c"}`, []fault{{CodeInvalidEmail, "email"}}},
 		{"EmailWithByteOrderMark", `{"email":"\ufeffa@b.c"}`, []fault{{CodeInvalidEmail, "email"}}},
 		{"EmailWithLineSeparator", `{"email":"a@b.c\u2028"}`, []fault{{CodeInvalidEmail, "email"}}},
+		{"EmailWithControl", `{"email":"a\u0007@b.c"}`, []fault{{CodeInvalidEmail, "email"}}},
+		{"EmailWithNullCharacter", `{"email":"a@b.c\u0000"}`, []fault{{CodeInvalidEmail, "email"}}},
 		{"NumberAsEmail", `{"userId":"u","email":1}`, []fault{{CodeInvalidEmail, "email"}}},
 
 		{"Fields", `{"userId":"u","customFields":{"a":[1]},"metadata":{}}`, nil},
@@ -87,6 +94,10 @@ func TestRowRules(t *testing.T) {
 		{"EmptyName", `{"userId":"u","customFields":{"":1}}`, []fault{{CodeInvalidCustomFields, "customFields."}}},
 		{"LargestNumber", `{"userId":"u","customFields":{"n":-9.99e125}}`, nil},
 		{"TooLargeNumber", `{"userId":"u","customFields":{"n":-1e126}}`, []fault{{CodeInvalidCustomFields, "customFields.n"}}},
+
+		{"NullCharacterInFields", `{"userId":"u","customFields":{"a":[{"b":"x\u0000"}]}}`, []fault{{CodeInvalidCustomFields, "customFields.a[0].b"}}},
+		{"NullCharacterInMetadata", `{"userId":"u","metadata":{"\u0000":null}}`, []fault{{CodeInvalidMetadata, "metadata.\x00"}}},
+		{"OtherControlsInFields", `{"userId":"u","customFields":{"\u0001":"\\u0000\u001f"}}`, nil},
 
 		{"UnknownField", `{"userId":"u","name":"Ana"}`, []fault{{CodeUnknownField, "name"}}},
 		{"FieldsAreNamedExactly", `{"userId":"u","Email":"a@b.c"}`, []fault{{CodeUnknownField, "Email"}}},

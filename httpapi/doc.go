@@ -6,7 +6,8 @@
 //	GET  /v1/bulk/jobs/{jobId}/results   results of an ended job: JSON, NDJSON or CSV
 //	POST /v1/bulk/jobs/{jobId}/cancel    cancel a job
 //	GET  /v1/bulk/downloads/{token}      the results file, for who has the link
-//	GET  /v1/bulk/openapi.json           the OpenAPI document of all this
+//	GET  /v1/bulk/openapi.json           the OpenAPI document of all this, with the host's
+//	                                     field rules in words as x-field-rules
 //
 // # Mounting
 //

@@ -19,6 +19,8 @@ type Handler struct {
 	cfg   Config
 	base  *url.URL // nil to derive it from requests
 	links links
+	// document is what openapi.json serves.
+	document []byte
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -29,7 +31,11 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}}, nil
+	text, err := documentWith(cfg.Importer.FieldRules())
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}, document: text}, nil
 }
 
 // A call is one request and its answer.

@@ -22,7 +22,7 @@ import (
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
-	"github.com/bulkops/bulkops/internal/openapitest"
+	"github.com/bulkops/bulkops/internal/test/exchange"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )
@@ -60,7 +60,7 @@ func newWorld(t *testing.T, change ...func(*bulk.Config, *httpapi.Config)) *worl
 	api.Importer = w.importer
 	handler, err := httpapi.New(api)
 	require.NoError(t, err)
-	w.handler = openapitest.Check(t, handler)
+	w.handler = exchange.Record(t, handler)
 	return w
 }
 

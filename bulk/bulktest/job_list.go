@@ -97,7 +97,7 @@ var listCases = []jobCase{{
 	rule: "List returns the jobs of one tenant, whatever the names of others",
 	run: func(t *jobTest) {
 		mine := t.create().ID
-		names := []string{strings.ToUpper(t.tenant), t.tenant + "#", t.tenant + "\x00", t.tenant + "/a", t.tenant + "é", t.tenant[:len(t.tenant)-1]}
+		names := []string{strings.ToUpper(t.tenant), t.tenant + "#", t.tenant + "\x01", t.tenant + "/a", t.tenant + "é", t.tenant[:len(t.tenant)-1]}
 		theirs := make([]string, len(names))
 		for i, name := range names {
 			theirs[i] = t.in(name).create().ID

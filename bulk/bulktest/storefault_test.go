@@ -73,7 +73,7 @@ var storeFaults = []fault{
 	{"tenants are one", "Identity/TenantsAreSeparate"},
 	{"tenant and id run together", "Identity/TenantAndIDDoNotRunTogether"},
 	{"ids ignore case", "Identity/IDsAreComparedByteByByte"},
-	{"ids are trimmed", "Identity/IDsAreComparedByteByByte"},
+	{"white space in ids is squeezed", "Identity/IDsAreComparedByteByByte"},
 	{"size of an update is not checked", "Size/UpdateRefusesLargerUser"},
 	{"size of a create is not checked", "Size/CreateRefusesLargerUser"},
 	{"the mark counts as part of the user", "Size/LargestUserFits"},
@@ -110,8 +110,8 @@ func (s *naiveStore) userKey(tenant, id string) string {
 		return tenant + "#" + id
 	case "ids ignore case":
 		id = strings.ToLower(id)
-	case "ids are trimmed":
-		id = strings.TrimSpace(id)
+	case "white space in ids is squeezed":
+		id = strings.Join(strings.Fields(id), " ")
 	}
 	return fmt.Sprintf("%d:%s%s", len(tenant), tenant, id)
 }

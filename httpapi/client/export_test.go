@@ -25,3 +25,6 @@ func Bodies(source Source, maxUsers int, maxBody int64) ([]Body, error) {
 		all = append(all, Body{p.body, p.first, p.rows, p.shift})
 	}
 }
+
+// Decoded returns a text in UTF-8 as sources read it.
+func Decoded(text io.Reader) io.Reader { return &decoder{in: text} }

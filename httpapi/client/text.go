@@ -2,9 +2,8 @@ package client
 
 import (
 	"bufio"
+	"encoding/binary"
 	"io"
-
-	"golang.org/x/text/encoding/unicode"
 
 	"github.com/bulkops/bulkops/internal/rowtext"
 )
@@ -21,12 +20,25 @@ func (d *decoder) Read(p []byte) (int, error) {
 		in := bufio.NewReader(d.in)
 		mark, _ := in.Peek(4) // an error comes again
 		d.out = in
-		isUTF32 := len(mark) == 4 && mark[2] == 0 && mark[3] == 0
-		if len(mark) >= 2 && (string(mark[:2]) == "\xff\xfe" || string(mark[:2]) == "\xfe\xff") && !isUTF32 {
-			d.out = unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder().Reader(in)
+		if order := orderOf(mark); order != nil {
+			_, _ = in.Discard(2) // it is there
+			d.out = newUTF16Reader(in, order)
 		}
 	}
 	return d.out.Read(p)
+}
+
+// orderOf returns the byte order of UTF-16 that begins so, nil for other text.
+func orderOf(head []byte) binary.ByteOrder {
+	switch {
+	case len(head) < 2 || len(head) == 4 && head[2] == 0 && head[3] == 0: // UTF-32
+		return nil
+	case head[0] == 0xff && head[1] == 0xfe:
+		return binary.LittleEndian
+	case head[0] == 0xfe && head[1] == 0xff:
+		return binary.BigEndian
+	}
+	return nil
 }
 
 // A text is a text without the byte order mark that it may begin with, in UTF-8.

@@ -20,6 +20,7 @@ const (
 	TooDeep                       // containers nest deeper than Limits.Depth
 	NameLength                    // a name is empty or longer than Limits.NameLength
 	NumberRange                   // a number has too many digits or is out of range
+	NullCharacter                 // a name or a string has the character U+0000
 )
 
 // A Problem is one place in a value that breaks a rule.
@@ -167,7 +168,7 @@ func (w *walker) value(depth int) {
 	switch c := w.src[w.pos]; c {
 	case '"':
 		end := stringEnd(w.src, w.pos)
-		w.dst = String(w.dst, w.src[w.pos:end])
+		w.string(w.src[w.pos:end])
 		w.pos = end
 	case '{', '[':
 		if depth == w.limits.Depth {
@@ -192,6 +193,31 @@ func (w *walker) value(depth int) {
 		}
 		w.dst = dst
 		w.pos = end
+	}
+}
+
+// string takes over a name or a string, which is what the path leads to.
+func (w *walker) string(quoted []byte) {
+	if hasNull(quoted) {
+		w.report(NullCharacter)
+	}
+	w.dst = String(w.dst, quoted)
+}
+
+// hasNull reports whether a quoted string has the character U+0000, which JSON can
+// write in one way alone.
+func hasNull(quoted []byte) bool {
+	const null = `\u0000`
+	for {
+		i := bytes.IndexByte(quoted, '\\')
+		if i < 0 {
+			return false
+		}
+		quoted = quoted[i:]
+		if len(quoted) >= len(null) && string(quoted[:len(null)]) == null {
+			return true
+		}
+		quoted = quoted[2:] // a backslash may escape another one
 	}
 }
 
@@ -226,10 +252,9 @@ func (w *walker) object(depth int) {
 		end := stringEnd(w.src, w.pos)
 		name := w.src[w.pos:end]
 		m := member{start: uint32(len(w.dst))}
-		w.dst = String(w.dst, name)
-		m.name = uint32(len(w.dst))
-
 		w.path = append(w.path, step{name: name})
+		w.string(name)
+		m.name = uint32(len(w.dst))
 		if n := nameLength(w.dst[m.start:m.name]); n < 1 || n > w.limits.NameLength {
 			w.report(NameLength)
 		}

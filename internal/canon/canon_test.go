@@ -24,7 +24,7 @@ func TestValue(t *testing.T) {
 		{`{"b":1,"a":2}`, `{"a":2,"b":1}`},
 		{"{ \"a\" : [ 1 , \t{\"y\":0, \"x\":1}\n, null ] }", `{"a":[1,{"x":1,"y":0},null]}`},
 		{`{"a b":1,"a":2}`, `{"a b":1,"a":2}`}, // the byte order of quoted names
-		{`{"\u0061":"\u00e9\/\u0000\n"}`, `{"a":"é/\u0000\n"}`},
+		{`{"\u0061":"\u00e9\/\u0001\n"}`, `{"a":"é/\u0001\n"}`},
 		{`{"n":[1.0,10e-1,-0,0.0,1E2,0.10,-12.50]}`, `{"n":[1,1,0,0,100,0.1,-12.5]}`},
 		{`[true,false,null,"",[],{}]`, `[true,false,null,"",[],{}]`},
 	} {
@@ -51,6 +51,14 @@ func TestValueReportsProblems(t *testing.T) {
 		{`{"a":1,"b":2,"\u0061":3,"a":4}`, []Problem{{DuplicateName, "a"}}},
 		{`{"x":[{"k":1,"k":1}]}`, []Problem{{DuplicateName, "x[0].k"}}},
 		{`{"x":{"n":[0,1e126]}}`, []Problem{{NumberRange, "x.n[1]"}}},
+		{`{"x":["","a\u0000"]}`, []Problem{{NullCharacter, "x[1]"}}},
+		{`{"x":"\u0000"}`, []Problem{{NullCharacter, "x"}}},
+		{`{"x":"\\\u0000"}`, []Problem{{NullCharacter, "x"}}},
+		{`{"x":"\n\\\\\u00001"}`, []Problem{{NullCharacter, "x"}}},
+		{`{"x":{"a\u0000":1}}`, []Problem{{NullCharacter, "x.a\x00"}}},
+		{`{"\u0000":"\u0000"}`, []Problem{{NullCharacter, "\x00"}, {NullCharacter, "\x00"}}},
+		{`{"x":"\\u0000 \\\\u0000 u0000 \u0001 \u000a \u1000","\\u0000":0}`, nil}, // none of them is U+0000
+		{`{"x":"\u000","a\\":"\\"}`[:8] + `1","a\\":"\\"}`, nil},
 	} {
 		got, problems, more := Value([]byte(test.text), limits)
 		assert.Equal(t, test.want, problems, test.text)

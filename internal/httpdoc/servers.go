@@ -17,6 +17,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/bulk/fieldrules"
 	"github.com/bulkops/bulkops/httpapi"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
@@ -81,10 +82,15 @@ func startProgram(ctx context.Context, program string, args []string) (string, e
 }
 
 // startFailing serves the API over a job queue that is down or denies, and a
-// store that fails one user.
+// store that fails two users, with a rule for the field plan.
 func startFailing(ctx context.Context) (string, error) {
+	rules, err := fieldrules.New(fieldrules.Rules{CustomFields: map[string]string{"plan": "oneof=free pro"}})
+	if err != nil {
+		return "", err
+	}
 	importer, err := bulk.NewImporter(bulk.Config{
-		Store: failingStore{memstore.New()}, Blobs: memblob.New(), Jobs: failingJobs{memjobs.New()}, Logger: slog.New(slog.DiscardHandler),
+		Store: failingStore{memstore.New()}, Blobs: memblob.New(), Jobs: failingJobs{memjobs.New()},
+		FieldRules: rules, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return "", err
@@ -115,17 +121,20 @@ func (failingJobs) Get(_ context.Context, id string) (bulk.Job, error) {
 	return bulk.Job{}, errors.New("connection refused")
 }
 
-// failingStore fails the user u-2002.
+// failingStore fails the user u-2002, and does not answer in time for u-2003.
 type failingStore struct{ bulk.Store }
 
 func (s failingStore) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
 	outcomes := make([]error, len(writes))
 	for i, write := range writes {
-		if write.User.ID == "u-2002" {
+		switch write.User.ID {
+		case "u-2002":
 			outcomes[i] = errors.New("throttled")
-			continue
+		case "u-2003":
+			outcomes[i] = context.DeadlineExceeded
+		default:
+			outcomes[i] = s.Store.Commit(ctx, tenant, []bulk.Write{write})[0]
 		}
-		outcomes[i] = s.Store.Commit(ctx, tenant, []bulk.Write{write})[0]
 	}
 	return outcomes
 }

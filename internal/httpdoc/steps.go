@@ -103,9 +103,17 @@ END`,
 		want:  200,
 	},
 	{
-		text:   "A user that could not be written, after all retries, may be sent again.",
+		text: "A user that could not be written, after all retries, may be sent again. If the database did not answer, so that\n" +
+			"nobody knows whether it was written, look at the user first.",
 		server: failing,
-		shell:  post + data(`{"users": [{"userId": "u-2001"}, {"userId": "u-2002"}]}`),
+		shell:  post + data(`{"users": [{"userId": "u-2001"}, {"userId": "u-2002"}, {"userId": "u-2003"}]}`),
+		want:   200,
+	},
+	{
+		text: "A service may have rules of its own for custom fields and metadata. They are in its OpenAPI document, in words, as\n" +
+			"`x-field-rules`.",
+		server: failing,
+		shell:  post + data(`{"users": [{"userId": "u-2004", "customFields": {"plan": "gold"}}]}`),
 		want:   200,
 	},
 

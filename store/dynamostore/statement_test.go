@@ -98,7 +98,7 @@ func TestWays(t *testing.T) {
 		"quotes":                     {object(3, `a"b'; DELETE`), wayStatement, false},
 		"a dot":                      {object(3, "a.b"), wayUpdate, false},
 		"an index":                   {object(3, "a[0]"), wayUpdate, false},
-		"a control character":        {object(3, "a\x00"), wayUpdate, false},
+		"a control character":        {object(3, "a\x01"), wayUpdate, false},
 		"too long for a statement":   {object(200, "name"), wayUpdate, false},
 		"too many for an expression": {object(1000, "name"), wayUpdate, true},
 	} {
