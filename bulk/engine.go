@@ -45,6 +45,7 @@ type engine struct {
 	mu      sync.Mutex
 	sent    map[*item]bool // writes that were sent and whose fate is not known yet
 	tracked int
+	madeUp  map[string]bool // ids of users that a dry run would have created
 }
 
 // An inheritedRow is the result of a row that was come to by its journal alone.
@@ -75,7 +76,7 @@ func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journ
 	return &engine{
 		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, out: out, journal: j, log: cfg.Logger,
 		backoff: syncBackoff, calls: make(chan struct{}, cfg.Parallel), order: newOrder(), halted: make(chan struct{}),
-		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool),
+		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool), madeUp: make(map[string]bool),
 	}
 }
 

@@ -133,6 +133,9 @@ func (im *Importer) checkEnd(req *request) error {
 	if req.rows.count == 0 {
 		return &RequestError{Code: CodeEmptyUsers, Message: "users is empty; a request has at least one user"}
 	}
+	if err := req.options().check(); err != nil {
+		return err
+	}
 	if req.options().SendWelcomeEmail && im.cfg.Mailer == nil {
 		return &RequestError{Code: CodeInvalidRequest, Message: "option sendWelcomeEmail: this service sends no welcome emails",
 			Details: map[string]any{"option": "sendWelcomeEmail"}}
@@ -269,6 +272,7 @@ func (im *Importer) submit(ctx context.Context, req *request) (*Job, error) {
 	if req.key != nil {
 		spec.Fingerprint = req.key.fingerprint(spec.Options)
 	}
+	spec.Label, spec.Options.Label = spec.Options.Label, ""
 	err = im.create(ctx, spec)
 	if req.key != nil && errors.Is(err, ErrJobExists) {
 		return req.key.join(ctx, im, spec)

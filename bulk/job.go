@@ -30,6 +30,7 @@ type JobSpec struct {
 	Type         string    `json:"type"`
 	CreatedBy    string    `json:"createdBy"`
 	Options      Options   `json:"options"`
+	Label        string    `json:"label,omitempty"` // text of the caller's own
 	TotalRecords int       `json:"totalRecords"`
 	CreatedAt    time.Time `json:"createdAt"` // UTC, whole milliseconds
 	ExpiresAt    time.Time `json:"expiresAt"` // from then on the job does not exist

@@ -28,6 +28,7 @@ type jobView struct {
 	ProcessedRecords int            `json:"processedRecords"`
 	Progress         int            `json:"progress"`
 	Summary          bulk.Summary   `json:"summary"`
+	Label            string         `json:"label"`
 	Options          bulk.Options   `json:"options"`
 	CreatedBy        string         `json:"createdBy"`
 	CreatedAt        stamp          `json:"createdAt"`
@@ -50,6 +51,7 @@ func (h *Handler) view(c *call, job *bulk.Job) jobView {
 		ProcessedRecords: job.Progress.Summary.Processed(),
 		Progress:         job.Percent(),
 		Summary:          job.Summary(),
+		Label:            job.Label,
 		Options:          job.Options,
 		CreatedBy:        job.CreatedBy,
 		CreatedAt:        stamp(job.CreatedAt),

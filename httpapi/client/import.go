@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -219,7 +220,40 @@ func optionsQuery(opts bulk.Options) url.Values {
 	query.Set("skipDuplicates", strconv.FormatBool(opts.SkipDuplicates))
 	query.Set("sendWelcomeEmail", strconv.FormatBool(opts.SendWelcomeEmail))
 	query.Set("dryRun", strconv.FormatBool(opts.DryRun))
+	// The newer ones only where they are asked for: a service may not know them.
+	if opts.UpdateOnly {
+		query.Set("updateOnly", "true")
+	}
+	if opts.Merge != bulk.MergeKeys {
+		query.Set("merge", opts.Merge.String())
+	}
+	if opts.MaxFailed != nil {
+		query.Set("maxFailed", strconv.Itoa(*opts.MaxFailed))
+	}
+	if opts.Label != "" {
+		query.Set("label", opts.Label)
+	}
 	return query
+}
+
+// optionsJSON is optionsQuery for a body.
+func optionsJSON(opts bulk.Options) ([]byte, error) {
+	values := map[string]any{
+		"upsert": opts.Upsert, "skipDuplicates": opts.SkipDuplicates, "sendWelcomeEmail": opts.SendWelcomeEmail, "dryRun": opts.DryRun,
+	}
+	if opts.UpdateOnly {
+		values["updateOnly"] = true
+	}
+	if opts.Merge != bulk.MergeKeys {
+		values["merge"] = opts.Merge
+	}
+	if opts.MaxFailed != nil {
+		values["maxFailed"] = *opts.MaxFailed
+	}
+	if opts.Label != "" {
+		values["label"] = opts.Label
+	}
+	return json.Marshal(values)
 }
 
 // place gives a result of the part its place in the whole.

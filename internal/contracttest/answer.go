@@ -196,6 +196,8 @@ type rowError struct {
 	Field     string `json:"field"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"`
+	// ConflictsWith is there for EMAIL_TAKEN alone.
+	ConflictsWith string `json:"conflictsWith"`
 }
 
 // codes returns the codes of the errors in order of the alphabet.
@@ -333,23 +335,24 @@ func (a *answer) accepted() *acceptedJob {
 // A jobState is the status of a job.
 type jobState struct {
 	*answer          `json:"-"`
-	JobID            string          `json:"jobId"`
-	Type             string          `json:"type"`
-	Status           string          `json:"status"`
-	TotalRecords     int             `json:"totalRecords"`
-	ProcessedRecords int             `json:"processedRecords"`
-	Progress         int             `json:"progress"`
-	Summary          jsontext.Value  `json:"summary"`
-	Options          map[string]bool `json:"options"`
-	CreatedBy        string          `json:"createdBy"`
-	CreatedAt        *string         `json:"createdAt"`
-	StartedAt        *string         `json:"startedAt"`
-	UpdatedAt        *string         `json:"updatedAt"`
-	CompletedAt      *string         `json:"completedAt"`
-	ExpiresAt        *string         `json:"expiresAt"`
-	DownloadURL      *string         `json:"downloadUrl"`
-	DownloadExpires  *string         `json:"downloadUrlExpiresAt"`
-	Error            *problem        `json:"error"`
+	JobID            string         `json:"jobId"`
+	Type             string         `json:"type"`
+	Status           string         `json:"status"`
+	TotalRecords     int            `json:"totalRecords"`
+	ProcessedRecords int            `json:"processedRecords"`
+	Progress         int            `json:"progress"`
+	Summary          jsontext.Value `json:"summary"`
+	Label            string         `json:"label"`
+	Options          map[string]any `json:"options"`
+	CreatedBy        string         `json:"createdBy"`
+	CreatedAt        *string        `json:"createdAt"`
+	StartedAt        *string        `json:"startedAt"`
+	UpdatedAt        *string        `json:"updatedAt"`
+	CompletedAt      *string        `json:"completedAt"`
+	ExpiresAt        *string        `json:"expiresAt"`
+	DownloadURL      *string        `json:"downloadUrl"`
+	DownloadExpires  *string        `json:"downloadUrlExpiresAt"`
+	Error            *problem       `json:"error"`
 
 	summary summary
 }
@@ -363,7 +366,7 @@ func (a *answer) job() *jobState {
 // jobIn returns the state of a job in a part of the answer.
 func (a *answer) jobIn(text jsontext.Value) *jobState {
 	a.t.Helper()
-	a.hasKeys(text, "jobId", "type", "status", "totalRecords", "processedRecords", "progress", "summary", "options",
+	a.hasKeys(text, "jobId", "type", "status", "totalRecords", "processedRecords", "progress", "summary", "label", "options",
 		"createdBy", "createdAt", "startedAt", "updatedAt", "completedAt", "expiresAt", "downloadUrl", "downloadUrlExpiresAt", "error")
 	j := &jobState{answer: a}
 	a.decode(text, j)

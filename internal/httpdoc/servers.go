@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -81,7 +82,7 @@ func startProgram(ctx context.Context, program string, args []string) (string, e
 }
 
 // startFailing serves the API over a job queue that is down or denies, and a
-// store that fails one user.
+// store that fails two users.
 func startFailing(ctx context.Context) (string, error) {
 	importer, err := bulk.NewImporter(bulk.Config{
 		Store: failingStore{memstore.New()}, Blobs: memblob.New(), Jobs: failingJobs{memjobs.New()}, Logger: slog.New(slog.DiscardHandler),
@@ -115,17 +116,20 @@ func (failingJobs) Get(_ context.Context, id string) (bulk.Job, error) {
 	return bulk.Job{}, errors.New("connection refused")
 }
 
-// failingStore fails the user u-2002.
+// failingStore fails the user u-2002, and loses the answers about u-2003.
 type failingStore struct{ bulk.Store }
 
 func (s failingStore) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
 	outcomes := make([]error, len(writes))
 	for i, write := range writes {
-		if write.User.ID == "u-2002" {
+		switch write.User.ID {
+		case "u-2002":
 			outcomes[i] = errors.New("throttled")
-			continue
+		case "u-2003":
+			outcomes[i] = io.ErrUnexpectedEOF
+		default:
+			outcomes[i] = s.Store.Commit(ctx, tenant, []bulk.Write{write})[0]
 		}
-		outcomes[i] = s.Store.Commit(ctx, tenant, []bulk.Write{write})[0]
 	}
 	return outcomes
 }

@@ -103,9 +103,14 @@ END`,
 		want:  200,
 	},
 	{
-		text:   "A user that could not be written, after all retries, may be sent again.",
+		text:  "With `updateOnly`, one that does not exist is.",
+		shell: post + data(`{"options": {"updateOnly": true}, "users": [{"userId": "u-9999", "email": "nobody@example.com"}]}`),
+		want:  200,
+	},
+	{
+		text:   "A user that could not be written, after all retries, may be sent again. Where the answers of the database were\nlost, and the write could still be done, nobody can tell.",
 		server: failing,
-		shell:  post + data(`{"users": [{"userId": "u-2001"}, {"userId": "u-2002"}]}`),
+		shell:  post + data(`{"users": [{"userId": "u-2001"}, {"userId": "u-2002"}, {"userId": "u-2003"}]}`),
 		want:   200,
 	},
 

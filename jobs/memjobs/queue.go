@@ -64,7 +64,7 @@ func (q *Queue) Create(ctx context.Context, spec bulk.JobSpec) error {
 	if q.jobs[spec.ID] != nil {
 		return fmt.Errorf("memjobs: create job %q: %w", spec.ID, bulk.ErrJobExists)
 	}
-	q.add(&entry{job: bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt}}, now)
+	q.add(&entry{job: copyJob(bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt})}, now)
 	q.notify()
 	return nil
 }
