@@ -77,6 +77,7 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	a.ledger = newLedger(job.SegmentRows, job.TotalRecords, job.Progress.Rows, a.window())
 	a.engine = newEngine(cfg, job.Tenant, job.ID, job.Options, a.ledger, a.journal)
 	a.engine.backoff, a.engine.patient = jobBackoff, true
+	a.engine.failures.resume(job.Progress.Rows, job.Progress.Summary.Failed)
 	if job.Progress.Rows > 0 {
 		a.engine.health.met()
 	}
@@ -237,7 +238,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 		return a.end(ctx, JobFailed)
 	case a.ledger.complete() && a.mailed() && !a.cutShort():
 		return a.end(ctx, JobCompleted)
-	case a.cancelled.Load():
+	case a.cancelled.Load(), a.engine.failures.passed():
 		return a.end(ctx, JobCancelled)
 	default:
 		if err := errors.Join(a.journal.close(ctx), a.giveBack(ctx, 0)); err != nil {

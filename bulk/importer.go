@@ -185,10 +185,30 @@ func (im *Importer) importRows(ctx context.Context, req *request) (*Report, erro
 	if e.health.silent() {
 		return nil, fmt.Errorf("%w: the store did not answer for any row", ErrUnavailable)
 	}
+	if e.failures.passed() {
+		e.leave(report, rows)
+	}
 	if opts.SendWelcomeEmail && !opts.DryRun {
 		im.welcome(ctx, req.Principal.Tenant, run, report)
 	}
-	return &Report{Summary: report.summary(), Results: report}, nil
+	s := report.summary()
+	return &Report{Summary: s, Results: report, Error: tooManyFailed(opts, s)}, nil
+}
+
+// leave reports the rows that an import was stopped before: as not processed, unless
+// an earlier request with its key had come to a result.
+func (e *engine) leave(report reportSink, rows []Row) {
+	for i, row := range rows {
+		if report[i].Status != "" {
+			continue
+		}
+		p := readRow(i, row)
+		if old, ok := e.inherited[i]; ok {
+			e.report(p, old.entryRow, old.userID)
+		} else {
+			report[i] = p.result(StatusNotProcessed)
+		}
+	}
 }
 
 // syncRun returns the name and the journal of a synchronous import. One with a key

@@ -137,4 +137,7 @@ type Report struct {
 	Summary Summary `json:"summary"`
 	// Results has one result for each row, in order.
 	Results []RowResult `json:"results"`
+	// Error is set if the import stopped before its last row:
+	// [JobErrorTooManyFailed].
+	Error *JobError `json:"error,omitempty"`
 }

@@ -154,7 +154,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		string(bulk.JobPending), string(bulk.JobProcessing), string(bulk.JobCompleted), string(bulk.JobFailed), string(bulk.JobCancelled),
 	}, enum(schema("JobStatus")))
-	assert.ElementsMatch(t, []string{bulk.JobErrorUnavailable, bulk.JobErrorInternal, bulk.JobErrorAttempts}, enum(property("JobError", "code")))
+	assert.ElementsMatch(t, []string{bulk.JobErrorUnavailable, bulk.JobErrorInternal, bulk.JobErrorAttempts, bulk.JobErrorTooManyFailed}, enum(property("JobError", "code")))
 
 	// Every code of the list belongs to a response, and the other way round.
 	codes := map[string]bool{}

@@ -50,6 +50,7 @@ func (h *Handler) importUsers(c *call) error {
 		ProcessedRecords: report.Summary.Processed(),
 		Summary:          report.Summary,
 		Results:          report.Results,
+		Error:            report.Error,
 	})
 }
 
@@ -82,6 +83,7 @@ type reportView struct {
 	ProcessedRecords int              `json:"processedRecords"`
 	Summary          bulk.Summary     `json:"summary"`
 	Results          []bulk.RowResult `json:"results"`
+	Error            *bulk.JobError   `json:"error,omitempty"`
 }
 
 // acceptedView is the job that a request has become.

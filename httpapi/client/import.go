@@ -160,6 +160,7 @@ type acceptedData struct {
 	TotalRecords int              `json:"totalRecords"`
 	Summary      bulk.Summary     `json:"summary"`
 	Results      []bulk.RowResult `json:"results"`
+	Error        *bulk.JobError   `json:"error"`
 	JobID        string           `json:"jobId"`
 	Status       bulk.JobStatus   `json:"status"`
 	CreatedAt    time.Time        `json:"createdAt"`
@@ -199,7 +200,7 @@ func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options
 			after = retryAfter(a.header)
 		}
 	case a.data.Mode == "sync" && len(a.data.Results) == p.rows:
-		accepted.Report = &bulk.Report{Summary: a.data.Summary, Results: a.data.Results}
+		accepted.Report = &bulk.Report{Summary: a.data.Summary, Results: a.data.Results, Error: a.data.Error}
 		for i := range accepted.Report.Results {
 			accepted.place(&accepted.Report.Results[i])
 		}

@@ -238,16 +238,21 @@ type report struct {
 	ProcessedRecords int            `json:"processedRecords"`
 	Summary          jsontext.Value `json:"summary"`
 	Results          []rowResult    `json:"results"`
+	Error            *problem       `json:"error"`
 }
 
 // outcome returns the results of a small request.
 func (a *answer) outcome() *outcome {
 	a.t.Helper()
 	data := a.data(http.StatusOK)
-	a.hasKeys(data, "mode", "totalRecords", "processedRecords", "summary", "results")
 	var r report
 	a.decode(data, &r)
-	o := &outcome{answer: a, results: r.Results, summary: a.summary(r.Summary)}
+	keys := []string{"mode", "totalRecords", "processedRecords", "summary", "results"}
+	if r.Error != nil {
+		keys = append(keys, "error")
+	}
+	a.hasKeys(data, keys...)
+	o := &outcome{answer: a, results: r.Results, summary: a.summary(r.Summary), failure: r.Error}
 	if r.Mode != "sync" {
 		a.errorf("mode is %q, want sync", r.Mode)
 	}
@@ -270,6 +275,7 @@ type outcome struct {
 	*answer // the one with the results
 	summary summary
 	results []rowResult
+	failure *problem // why a small request stopped before its end
 }
 
 // check checks what holds for the results of any request.
@@ -392,7 +398,7 @@ func (a *answer) jobIn(text jsontext.Value) *jobState {
 		"completedAt":          {j.CompletedAt != nil, ended, ended},
 		"downloadUrl":          {j.DownloadURL != nil, ended, ended},
 		"downloadUrlExpiresAt": {j.DownloadExpires != nil, ended, ended},
-		"error":                {j.Error != nil, j.Status == "failed", j.Status == "failed"},
+		"error":                {j.Error != nil, j.Status == "failed" || j.Status == "cancelled", j.Status == "failed"},
 	} {
 		if is.there && !is.may || !is.there && is.must {
 			a.errorf("%s of a job that is %s: there is %v", name, j.Status, is.there)

@@ -52,6 +52,7 @@ var topics = []struct {
 	{"UpdateOnly", testUpdateOnly},
 	{"Conflicts", testConflicts},
 	{"Label", testLabel},
+	{"MaxFailed", testMaxFailed},
 	{"Identity", testIdentity},
 	{"Concurrency", testConcurrency},
 	{"Limits", testLimits},

@@ -108,6 +108,12 @@ END`,
 		want:  200,
 	},
 	{
+		text: "With `maxFailed`, an import in which more rows have failed stops before its next batch.",
+		shell: `(seq 30 | sed 's/.*/{"email": "not-an-email"}/'; seq 30 | sed 's/.*/{"userId": "u-3&"}/') |
+  curl -sS -i` + auth + ` -H "Content-Type: application/x-ndjson" --data-binary @- "$URL/v1/bulk/users?maxFailed=10"`,
+		want: 200,
+	},
+	{
 		text:   "A user that could not be written, after all retries, may be sent again. Where the answers of the database were\nlost, and the write could still be done, nobody can tell.",
 		server: failing,
 		shell:  post + data(`{"users": [{"userId": "u-2001"}, {"userId": "u-2002"}, {"userId": "u-2003"}]}`),

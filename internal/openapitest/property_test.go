@@ -212,6 +212,9 @@ func (s *service) operate(path, method string, op *openapi3.Operation) {
 	for _, p := range op.Parameters {
 		s.parameter(d, p.Value, mediaType)
 	}
+	if d.query.Get("updateOnly") == "true" {
+		d.query.Del("upsert") // as the document says in words
+	}
 	spoiled := rapid.IntRange(0, 2).Draw(s.t, "spoiled") == 2
 	if spoiled {
 		s.spoil(d, op)
@@ -247,6 +250,9 @@ func (s *service) body(d *draft, op *openapi3.Operation) string {
 	d.header.Set("Content-Type", mediaType)
 	request := drawValue(s.t, content["application/json"].Schema, "request")
 	rows, _ := request.(map[string]any)["users"].([]any)
+	if options, ok := request.(map[string]any)["options"].(map[string]any); ok && options["updateOnly"] == true {
+		delete(options, "upsert") // that both are true is tied together
+	}
 	switch mediaType {
 	case "application/json":
 		d.body = encode(request)
