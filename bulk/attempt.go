@@ -70,6 +70,7 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	if err := a.at.parse(job.Progress.Checkpoint); err != nil {
 		return nil, fmt.Errorf("bulk: checkpoint of %s: %w", job.ID, err)
 	}
+	a.at.Paces = []pace{{time.Now().UnixMilli(), job.Progress.Rows}}
 	if !job.Options.DryRun {
 		owned := func(ctx context.Context) error { return a.lease.check(ctx) }
 		a.journal = newJournal(a.blobs, blobFolder(job.Tenant, job.ID), job.Token, jobBackoff, owned)

@@ -31,6 +31,8 @@ type JobSpec struct {
 	CreatedBy    string    `json:"createdBy"`
 	Options      Options   `json:"options"`
 	Label        string    `json:"label,omitempty"` // text of the caller's own
+	// ParentID is the job whose rows a retry tries again, "" for other imports.
+	ParentID string `json:"parentId,omitempty"`
 	TotalRecords int       `json:"totalRecords"`
 	CreatedAt    time.Time `json:"createdAt"` // UTC, whole milliseconds
 	ExpiresAt    time.Time `json:"expiresAt"` // from then on the job does not exist

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,12 +23,15 @@ const maxJobID = 128
 // jobView is a job as its status shows it.
 type jobView struct {
 	JobID            string         `json:"jobId"`
+	ParentJobID      *string        `json:"parentJobId"`
 	Type             string         `json:"type"`
 	Status           bulk.JobStatus `json:"status"`
 	TotalRecords     int            `json:"totalRecords"`
 	ProcessedRecords int            `json:"processedRecords"`
 	Progress         int            `json:"progress"`
 	Summary          bulk.Summary   `json:"summary"`
+	Rate             *float64       `json:"rate"`
+	ETASeconds       *int64         `json:"etaSeconds"`
 	Label            string         `json:"label"`
 	Options          bulk.Options   `json:"options"`
 	CreatedBy        string         `json:"createdBy"`
@@ -60,6 +64,16 @@ func (h *Handler) view(c *call, job *bulk.Job) jobView {
 		CompletedAt:      stamp(job.CompletedAt),
 		ExpiresAt:        stamp(job.ExpiresAt),
 		Error:            job.Error,
+	}
+	if job.ParentID != "" {
+		view.ParentJobID = &job.ParentID
+	}
+	now := time.Now()
+	if rate, ok := job.Rate(now); ok {
+		view.Rate = new(math.Round(rate*100) / 100)
+	}
+	if left, ok := job.TimeLeft(now); ok {
+		view.ETASeconds = new(int64(left / time.Second))
 	}
 	if url, expires := h.downloadURL(c, job); url != "" {
 		view.DownloadURL, view.DownloadExpires = &url, stamp(expires)

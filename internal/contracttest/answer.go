@@ -348,6 +348,9 @@ type jobState struct {
 	ProcessedRecords int            `json:"processedRecords"`
 	Progress         int            `json:"progress"`
 	Summary          jsontext.Value `json:"summary"`
+	ParentJobID      *string        `json:"parentJobId"`
+	Rate             *float64       `json:"rate"`
+	ETASeconds       *int           `json:"etaSeconds"`
 	Label            string         `json:"label"`
 	Options          map[string]any `json:"options"`
 	CreatedBy        string         `json:"createdBy"`
@@ -372,7 +375,7 @@ func (a *answer) job() *jobState {
 // jobIn returns the state of a job in a part of the answer.
 func (a *answer) jobIn(text jsontext.Value) *jobState {
 	a.t.Helper()
-	a.hasKeys(text, "jobId", "type", "status", "totalRecords", "processedRecords", "progress", "summary", "label", "options",
+	a.hasKeys(text, "jobId", "type", "status", "totalRecords", "processedRecords", "progress", "summary", "rate", "etaSeconds", "label", "options", "parentJobId",
 		"createdBy", "createdAt", "startedAt", "updatedAt", "completedAt", "expiresAt", "downloadUrl", "downloadUrlExpiresAt", "error")
 	j := &jobState{answer: a}
 	a.decode(text, j)
@@ -398,6 +401,8 @@ func (a *answer) jobIn(text jsontext.Value) *jobState {
 		"completedAt":          {j.CompletedAt != nil, ended, ended},
 		"downloadUrl":          {j.DownloadURL != nil, ended, ended},
 		"downloadUrlExpiresAt": {j.DownloadExpires != nil, ended, ended},
+		"rate":                 {j.Rate != nil, j.Status == "processing", false},
+		"etaSeconds":           {j.ETASeconds != nil, j.Status == "processing", false},
 		"error":                {j.Error != nil, j.Status == "failed" || j.Status == "cancelled", j.Status == "failed"},
 	} {
 		if is.there && !is.may || !is.there && is.must {
