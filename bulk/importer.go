@@ -384,6 +384,34 @@ func (im *Importer) JobByID(ctx context.Context, id string) (*Job, error) {
 	return &job, nil
 }
 
+// Wait returns a job once it has ended, or as it is after that time. It learns of
+// changes from the queue, if that is a [JobNotifier], and asks every [Config.Poll].
+// It returns the errors of Job, and that of ctx when ctx ends.
+func (im *Importer) Wait(ctx context.Context, p Principal, id string, atMost time.Duration) (*Job, error) {
+	over := time.NewTimer(atMost)
+	defer over.Stop()
+	poll := time.NewTicker(im.cfg.Poll)
+	defer poll.Stop()
+	for {
+		changed, err := im.jobs.changed() // before the look, so that no change is missed
+		if err != nil {
+			im.cfg.Logger.WarnContext(ctx, "queue does not notify", "error", err)
+		}
+		job, err := im.Job(ctx, p, id)
+		if err != nil || job.Status.Ended() {
+			return job, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-over.C:
+			return im.Job(ctx, p, id)
+		case <-changed:
+		case <-poll.C:
+		}
+	}
+}
+
 // Jobs lists the jobs of the principal's tenant, newest first. status "" selects
 // all. limit is from 1 to 100. cursor is "" for the first page; the cursor
 // returned is "" after the last one. A bad cursor is [ErrBadCursor].

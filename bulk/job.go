@@ -25,14 +25,14 @@ const JobTypeUserImport = "user_import"
 
 // A JobSpec is what the importer says of a job when it creates it. It never changes.
 type JobSpec struct {
-	ID           string    `json:"id"` // "job_" and a UUIDv7: ids sort by time
-	Tenant       string    `json:"tenant"`
-	Type         string    `json:"type"`
-	CreatedBy    string    `json:"createdBy"`
-	Options      Options   `json:"options"`
-	Label        string    `json:"label,omitempty"` // text of the caller's own
+	ID        string  `json:"id"` // "job_" and a UUIDv7: ids sort by time
+	Tenant    string  `json:"tenant"`
+	Type      string  `json:"type"`
+	CreatedBy string  `json:"createdBy"`
+	Options   Options `json:"options"`
+	Label     string  `json:"label,omitempty"` // text of the caller's own
 	// ParentID is the job whose rows a retry tries again, "" for other imports.
-	ParentID string `json:"parentId,omitempty"`
+	ParentID     string    `json:"parentId,omitempty"`
 	TotalRecords int       `json:"totalRecords"`
 	CreatedAt    time.Time `json:"createdAt"` // UTC, whole milliseconds
 	ExpiresAt    time.Time `json:"expiresAt"` // from then on the job does not exist

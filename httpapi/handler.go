@@ -19,6 +19,7 @@ type Handler struct {
 	cfg   Config
 	base  *url.URL // nil to derive it from requests
 	links links
+	waits chan struct{} // as many as calls may wait for the end of a job
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -29,7 +30,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}}, nil
+	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}, waits: make(chan struct{}, cfg.MaxWaits)}, nil
 }
 
 // A call is one request and its answer.

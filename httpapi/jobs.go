@@ -127,11 +127,37 @@ func (h *Handler) jobStatus(c *call) error {
 	if _, err := query(c.r); err != nil {
 		return err
 	}
-	job, err := h.job(c)
+	job, err := h.awaitJob(c)
 	if err != nil {
 		return err
 	}
 	return h.answerJob(c, job)
+}
+
+// awaitJob returns the job that a call is about: as it is, or as it is once it has
+// ended or the time is over for which the caller prefers to wait.
+func (h *Handler) awaitJob(c *call) (*bulk.Job, error) {
+	job, err := h.job(c)
+	if err != nil {
+		return nil, err
+	}
+	wait, applied := prefersWait(c.r.Header)
+	if applied == "" {
+		return job, nil
+	}
+	if !job.Status.Ended() && wait > 0 {
+		select {
+		case h.waits <- struct{}{}:
+			defer func() { <-h.waits }()
+		default: // there are too many that wait
+			return job, nil
+		}
+		if job, err = h.cfg.Importer.Wait(c.r.Context(), c.principal, c.arg, wait); err != nil {
+			return nil, err
+		}
+	}
+	c.w.Header().Set("Preference-Applied", applied)
+	return job, nil
 }
 
 // cancelJob is POST jobs/{jobId}/cancel. A body is not looked at.

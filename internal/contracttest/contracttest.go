@@ -53,6 +53,7 @@ var topics = []struct {
 	{"Conflicts", testConflicts},
 	{"Label", testLabel},
 	{"MaxFailed", testMaxFailed},
+	{"Wait", testWait},
 	{"Identity", testIdentity},
 	{"Concurrency", testConcurrency},
 	{"Limits", testLimits},
