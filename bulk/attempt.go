@@ -73,6 +73,7 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	if err := a.at.parse(job.Progress.Checkpoint); err != nil {
 		return nil, fmt.Errorf("bulk: checkpoint of %s: %w", job.ID, err)
 	}
+	a.at.Paces = []pace{{time.Now().UnixMilli(), job.Progress.Rows}}
 	if !job.Options.DryRun {
 		owned := func(ctx context.Context) error { return a.lease.check(ctx) }
 		a.journal = newJournal(a.blobs, blobFolder(job.Tenant, job.ID), job.Token, jobBackoff, owned)
@@ -85,6 +86,7 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	if a.journal != nil {
 		a.journal.patience = a.patience
 	}
+	a.engine.failures.resume(job.Progress.Rows, job.Progress.Summary.Failed)
 	if job.Progress.Rows > 0 {
 		a.engine.health.met()
 	}
@@ -261,7 +263,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 		return a.end(ctx, JobFailed)
 	case a.ledger.complete() && a.mailed() && !a.cutShort():
 		return a.end(ctx, JobCompleted)
-	case a.cancelled.Load():
+	case a.cancelled.Load(), a.engine.failures.passed():
 		return a.end(ctx, JobCancelled)
 	default:
 		if err := errors.Join(a.journal.close(ctx), a.giveBack(ctx, 0)); err != nil {

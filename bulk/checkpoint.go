@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -26,6 +27,8 @@ type checkpoint struct {
 	// MailSpans says which claim wrote which segments of the results that have
 	// the outcomes of their emails.
 	MailSpans []span `json:"mailSpans,omitempty"`
+	// Paces says how fast the claim gets on.
+	Paces []pace `json:"paces,omitempty"`
 }
 
 // A span is a run of segments, up to but without Until, that a claim wrote. It
@@ -143,6 +146,7 @@ func (a *attempt) put(ctx context.Context, key string, text []byte) error {
 
 // saveProgress saves the progress with the checkpoint.
 func (a *attempt) saveProgress(ctx context.Context, p Progress) error {
+	a.at.Paces = appendPace(a.at.Paces, time.Now(), p.Rows)
 	text, err := json.Marshal(a.at)
 	if err != nil {
 		return err

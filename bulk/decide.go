@@ -27,7 +27,12 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 	if p.ID != "" {
 		target = found.ByID
 	}
-	if target == nil {
+	switch {
+	case target == nil && opts.UpdateOnly:
+		d := decision{userID: p.ID}
+		d.fail(userNotFound())
+		return d
+	case target == nil:
 		return create(p, found, newID)
 	}
 	d := decision{userID: target.ID, user: target}
@@ -37,9 +42,9 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 	case !opts.Upsert:
 		d.fail(userExists())
 	case p.ID != "" && found.ByEmail != nil && found.ByEmail.ID != target.ID:
-		d.fail(emailTaken())
+		d.fail(emailTaken(found.ByEmail))
 	default:
-		d.update(p, target)
+		d.update(p, target, opts.Merge)
 	}
 	return d
 }
@@ -57,7 +62,7 @@ func create(p *plan, found Found, newID string) decision {
 	d := decision{userID: user.ID}
 	switch {
 	case found.ByEmail != nil: // so the row has an id, and nobody has that
-		d.fail(emailTaken())
+		d.fail(emailTaken(found.ByEmail))
 	case !user.fits():
 		d.fail(userTooLarge())
 	default:
@@ -68,10 +73,10 @@ func create(p *plan, found Found, newID string) decision {
 	return d
 }
 
-func (d *decision) update(p *plan, target *Stored) {
+func (d *decision) update(p *plan, target *Stored, merge MergeMode) {
 	patch := Patch{
-		CustomFields: target.CustomFields.diff(p.CustomFields),
-		Metadata:     target.Metadata.diff(p.Metadata),
+		CustomFields: merge.patch(target.CustomFields, p.CustomFields, p.hasCustomFields),
+		Metadata:     merge.patch(target.Metadata, p.Metadata, p.hasMetadata),
 	}
 	// A row that names its user by email alone does not ask for the address to
 	// be spelled anew.
@@ -129,12 +134,13 @@ func generatedID(p *plan, run string) string {
 	return generatedUserID(run, p.index)
 }
 
-// failed is the decision on a row that the store failed.
-func failed(p *plan, err error) decision {
+// failed is the decision on a row that the store failed. found is what was looked up
+// last.
+func failed(p *plan, found Found, err error) decision {
 	d := decision{userID: p.ID}
 	switch {
 	case errors.Is(err, ErrEmailTaken):
-		d.fail(emailTaken())
+		d.fail(emailTaken(found.ByEmail))
 	case errors.Is(err, ErrUserTooLarge):
 		d.fail(userTooLarge())
 	case errors.Is(err, ErrConflict):
@@ -159,8 +165,17 @@ func userExists() RowError {
 	return RowError{Code: CodeUserExists, Message: "the user exists and upsert is false"}
 }
 
-func emailTaken() RowError {
-	return RowError{Code: CodeEmailTaken, Field: keyEmail, Message: "the email belongs to another user"}
+func userNotFound() RowError {
+	return RowError{Code: CodeUserNotFound, Message: "the user does not exist and updateOnly is true"}
+}
+
+// emailTaken is for an email of another user, nil if the store does not find it.
+func emailTaken(owner *Stored) RowError {
+	e := RowError{Code: CodeEmailTaken, Field: keyEmail, Message: "the email belongs to another user"}
+	if owner != nil {
+		e.ConflictsWith = owner.ID
+	}
+	return e
 }
 
 func userTooLarge() RowError {

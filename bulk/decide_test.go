@@ -159,6 +159,102 @@ func TestDecideWrites(t *testing.T) {
 	})
 }
 
+// TestMergeModes checks what an object of a row makes of that of a stored user.
+func TestMergeModes(t *testing.T) {
+	const base = `{"k":1,"l":{"a":1,"b":2},"m":3}`
+	for _, test := range []struct {
+		name, fields         string // of the row
+		merge, fill, replace string // what is written of it, "" for nothing
+	}{
+		{"Changed", `"customFields":{"k":2}`, `{"k":2}`, ``, `{"k":2,"l":null,"m":null}`},
+		{"Added", `"customFields":{"n":4}`, `{"n":4}`, `{"n":4}`, `{"k":null,"l":null,"m":null,"n":4}`},
+		{"Removed", `"customFields":{"k":null,"absent":null}`, `{"k":null}`, ``, `{"k":null,"l":null,"m":null}`},
+		{"AddedAndChanged", `"customFields":{"k":2,"n":4,"m":null}`, `{"k":2,"m":null,"n":4}`, `{"n":4}`, `{"k":2,"l":null,"m":null,"n":4}`},
+		{"WithinAnObject", `"customFields":{"l":{"c":3}}`, `{"l":{"c":3}}`, ``, `{"k":null,"l":{"c":3},"m":null}`},
+		{"TheSame", `"customFields":` + base, ``, ``, ``},
+		{"Empty", `"customFields":{}`, ``, ``, `{"k":null,"l":null,"m":null}`},
+		{"Null", `"customFields":null`, ``, ``, ``},
+		{"Absent", `"metadata":null`, ``, ``, ``},
+	} {
+		for mode, want := range map[MergeMode]string{MergeKeys: test.merge, MergeFill: test.fill, MergeReplace: test.replace} {
+			name := test.name + "/" + mode.String()
+			user := stored("a", "a@x.y", base)
+			user.Metadata = user.CustomFields
+			d := decide(planOf(t, `{"userId":"a",`+test.fields+`}`), Found{ByID: user}, Options{Upsert: true, Merge: mode}, "")
+			if want == "" {
+				assert.Equal(t, StatusUnchanged, d.status, name)
+				continue
+			}
+			require.Equal(t, StatusUpdated, d.status, name)
+			assert.Equal(t, want, d.write.Patch.CustomFields.String(), name)
+			assert.True(t, d.write.Patch.Metadata.IsZero(), "%s: an object that the row does not give stays", name)
+			assert.Equal(t, user.CustomFields.Merge(d.write.Patch.CustomFields), d.write.User.CustomFields, "%s: the patch makes the user", name)
+			assert.Equal(t, base, d.write.User.Metadata.String(), name)
+		}
+	}
+	t.Run("TheRestApplies", func(t *testing.T) {
+		d := decide(planOf(t, `{"userId":"a","email":"new@x.y","customFields":{"k":2}}`), Found{ByID: stored("a", "a@x.y", base)},
+			Options{Upsert: true, Merge: MergeFill}, "")
+		require.NotNil(t, d.write)
+		assert.Equal(t, Patch{Email: "new@x.y"}, d.write.Patch)
+	})
+	t.Run("NewUser", func(t *testing.T) {
+		for _, mode := range []MergeMode{MergeKeys, MergeFill, MergeReplace} {
+			d := decide(planOf(t, `{"userId":"a","customFields":{"k":1,"gone":null}}`), Found{}, Options{Upsert: true, Merge: mode}, "")
+			require.NotNil(t, d.write)
+			assert.Equal(t, `{"k":1}`, d.write.User.CustomFields.String(), mode.String())
+		}
+	})
+	t.Run("ReplacingMakesRoom", func(t *testing.T) {
+		half := strings.Repeat("x", MaxUser*2/3)
+		d := decide(planOf(t, `{"userId":"a","customFields":{"b":"`+half+`"}}`), Found{ByID: stored("a", "", `{"a":"`+half+`"}`)},
+			Options{Upsert: true, Merge: MergeReplace}, "")
+		assert.Equal(t, StatusUpdated, d.status)
+	})
+}
+
+func TestDecideUpdateOnly(t *testing.T) {
+	opts := Options{Upsert: true, UpdateOnly: true}
+	bob := stored("b", "b@x.y", "")
+	for _, test := range []struct {
+		name, row, id string
+		found         Found
+		status        Status
+	}{
+		{"AbsentByID", `{"userId":"a"}`, "a", Found{}, StatusFailed},
+		{"AbsentByEmail", `{"email":"a@x.y"}`, "", Found{}, StatusFailed},
+		{"EmailOfAnother", `{"userId":"a","email":"b@x.y"}`, "a", Found{ByEmail: bob}, StatusFailed},
+		{"ByID", `{"userId":"b","customFields":{"k":1}}`, "b", Found{ByID: bob}, StatusUpdated},
+		{"ByEmail", `{"email":"b@x.y","customFields":{"k":1}}`, "b", Found{ByEmail: bob}, StatusUpdated},
+		{"Unchanged", `{"email":"b@x.y"}`, "b", Found{ByEmail: bob}, StatusUnchanged},
+	} {
+		d := decide(planOf(t, test.row), test.found, opts, "new")
+		assert.Equal(t, test.status, d.status, test.name)
+		assert.Equal(t, test.id, d.userID, test.name)
+		if test.status == StatusFailed {
+			assert.Equal(t, []fault{{CodeUserNotFound, ""}}, faults(d.errors), test.name)
+			assert.Nil(t, d.write, test.name)
+		}
+		opts := opts
+		opts.SkipDuplicates = true
+		if d := decide(planOf(t, test.row), test.found, opts, "new"); test.status == StatusFailed {
+			assert.Equal(t, []fault{{CodeUserNotFound, ""}}, faults(d.errors), test.name)
+		} else {
+			assert.Equal(t, StatusSkipped, d.status, test.name)
+		}
+	}
+}
+
+func TestEmailTakenNamesTheOwner(t *testing.T) {
+	for name, found := range map[string]Found{
+		"Update": {ByID: stored("a", "a@x.y", ""), ByEmail: stored("b", "b@x.y", "")}, "Create": {ByEmail: stored("b", "b@x.y", "")},
+	} {
+		d := decide(planOf(t, `{"userId":"a","email":"B@x.y"}`), found, Options{Upsert: true}, "")
+		require.Len(t, d.errors, 1, name)
+		assert.Equal(t, RowError{Code: CodeEmailTaken, Field: "email", Message: d.errors[0].Message, ConflictsWith: "b"}, d.errors[0], name)
+	}
+}
+
 func TestDryRunImagines(t *testing.T) {
 	real, made := stored("a", "", ""), &Stored{User: User{ID: "b"}, Version: dryCreated}
 	for _, test := range []struct {

@@ -50,6 +50,7 @@ func (e RowError) appendJSON(dst []byte) []byte {
 	if e.Retryable {
 		dst = append(dst, `,"retryable":true`...)
 	}
+	dst = appendMember(dst, `,"conflictsWith":`, e.ConflictsWith)
 	return append(dst, '}')
 }
 

@@ -33,6 +33,7 @@ func TestAppendJSONIsEncodingJSON(t *testing.T) {
 		{Status: StatusFailed, Errors: []RowError{
 			{Code: CodeStoreError, Message: "later", Retryable: true},
 			{Code: CodeInvalidEmail, Field: "email", Message: `"quoted"`},
+			{Code: CodeEmailTaken, Message: "taken", ConflictsWith: "\"<u>"},
 			{},
 		}},
 		{Status: StatusFailed, Errors: []RowError{}},
@@ -49,7 +50,7 @@ func FuzzAppendJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, index, line int, id, email, message, field string, retryable bool) {
 		r := RowResult{
 			Index: index, Line: line, UserID: id, Email: email, Status: StatusFailed, WelcomeEmail: WelcomeSent,
-			Errors: []RowError{{Code: CodeStoreError, Field: field, Message: message, Retryable: retryable}, {Message: message}},
+			Errors: []RowError{{Code: CodeStoreError, Field: field, Message: message, Retryable: retryable}, {Message: message, ConflictsWith: id}},
 		}
 		got, want := string(r.appendJSON(nil)), encode(t, r)
 		text := strings.Join([]string{id, email, message, field}, "|")

@@ -19,7 +19,10 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		return err // what is unknown for want of time may be known to the next claim
 	}
 	a.reportInherited(ctx)
-	if status == JobCancelled && a.mails() {
+	if status == JobCancelled && !a.cancelled.Load() && a.ledger.complete() && !a.cutShort() {
+		status = JobCompleted // too many rows failed, and earlier claims had reached all
+	}
+	if status != JobFailed && a.mails() {
 		err := a.closeBooks(ctx)
 		if err == nil {
 			err = a.mail(ctx)
@@ -43,6 +46,10 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		a.cfg.Logger.ErrorContext(ctx, "no results file", "job", a.job.ID, "error", err)
 		key = ""
 	}
+	failure := a.failure
+	if status == JobCancelled {
+		failure = tooManyFailed(a.job.Options, summary)
+	}
 	p := a.job.Progress
 	p.Summary = summary
 	p.Summary.NotProcessed = 0
@@ -50,7 +57,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		p.Rows = a.job.TotalRecords
 	}
 	err = jobBackoff.retry(ctx, func() error {
-		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: a.failure})
+		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: failure})
 	})
 	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, status) {
 		err = nil // by our own call, whose answer was lost

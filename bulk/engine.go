@@ -35,8 +35,9 @@ type engine struct {
 	// health tells a store that is down from one that is at odds with some rows.
 	// A job that finds the store down ends its attempt, to go on later; a request
 	// has to answer.
-	health  health
-	patient bool
+	health   health
+	patient  bool
+	failures *failureLimit
 
 	halted   chan struct{} // closed when no batch is to be begun any more
 	haltOnce sync.Once
@@ -48,6 +49,7 @@ type engine struct {
 	mu      sync.Mutex
 	sent    map[*item]bool // writes that were sent and whose fate is not known yet
 	tracked int
+	madeUp  map[string]bool // ids of users that a dry run would have created
 }
 
 // An inheritedRow is the result of a row that was come to by its journal alone.
@@ -77,8 +79,8 @@ func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journ
 	}
 	return &engine{
 		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j, log: cfg.Logger,
-		backoff: syncBackoff, calls: make(chan struct{}, cfg.Parallel), order: newOrder(), halted: make(chan struct{}),
-		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool),
+		backoff: syncBackoff, calls: make(chan struct{}, cfg.Parallel), order: newOrder(), failures: newFailureLimit(opts), halted: make(chan struct{}),
+		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool), madeUp: make(map[string]bool),
 	}
 }
 
@@ -96,14 +98,14 @@ func (e *engine) isHalted() bool {
 }
 
 // do runs the rows of the source through the store. It returns when all rows have
-// a result, when it was halted and the calls under way have ended, or on an error
-// that leaves nothing to go on with. A row that the store fails is not such an
+// a result, when it was halted or too many rows have failed and the calls under way
+// have ended, or on an error that leaves nothing to go on with. A row that the store fails is not such an
 // error.
 func (e *engine) do(ctx context.Context, source *rowSource) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	for !e.isHalted() {
 		e.out.room(groupCtx, source.next, e.halted)
-		if groupCtx.Err() != nil {
+		if groupCtx.Err() != nil || !e.failures.admits(groupCtx, e.halted) {
 			break
 		}
 		items, err := e.fillBatch(source)
@@ -139,6 +141,9 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 	block := make([]item, e.batch)
 	size := 0
 	for read := 0; len(items) < e.batch && size < maxBatchBytes && read < 4*e.batch; read++ {
+		if read > 0 && len(items) == 0 && e.failures != nil && e.resumes(source.next) {
+			break // a batch of its own, once these are counted
+		}
 		row, err := source.rows.Next()
 		if err == io.EOF {
 			source.rows = nil
@@ -148,6 +153,7 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 			return nil, err
 		}
 		size += len(row.JSON)
+		e.failures.begin()
 		it := &block[len(items)]
 		it.plan.readRow(source.next, row, e.rules)
 		source.next++
@@ -156,6 +162,14 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 		}
 	}
 	return items, nil
+}
+
+// resumes reports whether the row is the first behind some whose results are
+// inherited.
+func (e *engine) resumes(row int) bool {
+	_, before := e.inherited[row-1]
+	_, itself := e.inherited[row]
+	return before && !itself
 }
 
 // endAtOnce reports the result of a row that has one without the store.
@@ -179,6 +193,7 @@ func (e *engine) report(p *plan, row entryRow, userID string) {
 		r.UserID = userID
 	}
 	e.out.result(r)
+	e.failures.end(r.Index, r.Status)
 }
 
 // work takes a batch through the store, and then the rows whose turn comes by that.

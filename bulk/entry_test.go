@@ -20,7 +20,7 @@ func entriesOfEveryKind() map[string]entry {
 	text := fieldsText([]byte(`{"a":null,"b":{"c":[1,null,"x\"y"]},"d":9007199254740993}`))
 	return map[string]entry{
 		"Final":   {Rows: []entryRow{{0, StatusUnchanged, nil}}, UserID: "u"},
-		"NoUser":  {Rows: []entryRow{{7, StatusFailed, []RowError{emailTaken()}}}},
+		"NoUser":  {Rows: []entryRow{{7, StatusFailed, []RowError{emailTaken(nil)}}}},
 		"Several": {Rows: []entryRow{{1, StatusCreated, nil}, {2, StatusFailed, []RowError{userExists(), storeError(true)}}, {9999, StatusSkipped, nil}}, UserID: "u", Nonce: "n", Create: &User{ID: "u"}},
 		"Create":  write(entry{Create: &User{ID: "u", Email: "u@x.y", CustomFields: text, Metadata: fieldsText([]byte(`{}`))}}),
 		"Bare":    write(entry{Create: &User{ID: "u"}}),

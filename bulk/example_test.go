@@ -330,7 +330,7 @@ func ExampleRowReader() {
 	}
 	// Output:
 	// created u-1 []
-	// failed  [{INVALID_USER  the line has no tab false}]
+	// failed  [{INVALID_USER  the line has no tab false }]
 	// created u-3 []
 }
 

@@ -162,6 +162,14 @@ func (f Fields) diff(patch Fields) Fields {
 	return fieldsText(canon.Diff(nil, []byte(f.text), []byte(patch.text)))
 }
 
+// missing returns the fields of patch that f lacks.
+func (f Fields) missing(patch Fields) Fields {
+	if patch.IsZero() {
+		return patch
+	}
+	return fieldsText(canon.Missing(nil, []byte(f.text), []byte(patch.text)))
+}
+
 // changes returns the patch that makes g of f.
 func (f Fields) changes(g Fields) Fields {
 	if f == g {

@@ -170,7 +170,7 @@ func (im *Importer) reserve(ctx context.Context, req *request) error {
 			}
 		}
 		k.run, k.token = k.key.Run, k.key.Version
-		k.rows = &fingerprintReader{rows: req.Rows, hash: sha256.New()}
+		k.rows = newFingerprintReader(req.Rows)
 		req.key, req.rows.rows = k, k.rows
 		return nil
 	}
@@ -342,6 +342,10 @@ type fingerprintReader struct {
 	hash hash.Hash
 }
 
+func newFingerprintReader(rows RowReader) *fingerprintReader {
+	return &fingerprintReader{rows: rows, hash: sha256.New()}
+}
+
 // Next passes a row on.
 func (r *fingerprintReader) Next() (Row, error) {
 	row, err := r.rows.Next()
@@ -370,7 +374,10 @@ func (r *fingerprintReader) add(text []byte) {
 
 // sum returns the fingerprint of the rows with the options.
 func (r *fingerprintReader) sum(opts Options) string {
-	text := fmt.Sprintf("%x %+v", r.hash.Sum(nil), opts)
-	sum := sha256.Sum256([]byte(text))
+	text, err := json.Marshal(opts)
+	if err != nil {
+		panic(err) // options have nothing that JSON cannot hold
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s", r.hash.Sum(nil), text))
 	return hex.EncodeToString(sum[:])
 }

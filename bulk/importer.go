@@ -151,6 +151,9 @@ func (im *Importer) checkEnd(req *request) error {
 	if req.rows.count == 0 {
 		return &RequestError{Code: CodeEmptyUsers, Message: "users is empty; a request has at least one user"}
 	}
+	if err := req.options().check(); err != nil {
+		return err
+	}
 	if req.options().SendWelcomeEmail && im.cfg.Mailer == nil {
 		return &RequestError{Code: CodeInvalidRequest, Message: "option sendWelcomeEmail: this service sends no welcome emails",
 			Details: map[string]any{"option": "sendWelcomeEmail"}}
@@ -200,10 +203,30 @@ func (im *Importer) importRows(ctx context.Context, req *request) (*Report, erro
 	if e.health.silent() {
 		return nil, fmt.Errorf("%w: the store did not answer for any row", ErrUnavailable)
 	}
+	if e.failures.passed() {
+		e.leave(report, rows)
+	}
 	if opts.SendWelcomeEmail && !opts.DryRun {
 		im.welcome(ctx, req.Principal.Tenant, run, report)
 	}
-	return &Report{Summary: report.summary(), Results: report}, nil
+	s := report.summary()
+	return &Report{Summary: s, Results: report, Error: tooManyFailed(opts, s)}, nil
+}
+
+// leave reports the rows that an import was stopped before: as not processed, unless
+// an earlier request with its key had come to a result.
+func (e *engine) leave(report reportSink, rows []Row) {
+	for i, row := range rows {
+		if report[i].Status != "" {
+			continue
+		}
+		p := readRow(i, row)
+		if old, ok := e.inherited[i]; ok {
+			e.report(p, old.entryRow, old.userID)
+		} else {
+			report[i] = p.result(StatusNotProcessed)
+		}
+	}
 }
 
 // syncRun returns the name and the journal of a synchronous import. One with a key
@@ -287,6 +310,7 @@ func (im *Importer) submit(ctx context.Context, req *request) (*Job, error) {
 	if req.key != nil {
 		spec.Fingerprint = req.key.fingerprint(spec.Options)
 	}
+	spec.Label, spec.Options.Label = spec.Options.Label, ""
 	err = im.create(ctx, spec)
 	if req.key != nil && errors.Is(err, ErrJobExists) {
 		return req.key.join(ctx, im, spec.Options)
@@ -376,6 +400,34 @@ func (im *Importer) JobByID(ctx context.Context, id string) (*Job, error) {
 		return nil, fmt.Errorf("bulk: get job: %w", err)
 	}
 	return &job, nil
+}
+
+// Wait returns a job once it has ended, or as it is after that time. It learns of
+// changes from the queue, if that is a [JobNotifier], and asks every [Config.Poll].
+// It returns the errors of Job, and that of ctx when ctx ends.
+func (im *Importer) Wait(ctx context.Context, p Principal, id string, atMost time.Duration) (*Job, error) {
+	over := time.NewTimer(atMost)
+	defer over.Stop()
+	poll := time.NewTicker(im.cfg.Poll)
+	defer poll.Stop()
+	for {
+		changed, err := im.jobs.changed() // before the look, so that no change is missed
+		if err != nil {
+			im.cfg.Logger.WarnContext(ctx, "queue does not notify", "error", err)
+		}
+		job, err := im.Job(ctx, p, id)
+		if err != nil || job.Status.Ended() {
+			return job, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-over.C:
+			return im.Job(ctx, p, id)
+		case <-changed:
+		case <-poll.C:
+		}
+	}
 }
 
 // Jobs lists the jobs of the principal's tenant, newest first. status "" selects

@@ -135,6 +135,92 @@ func TestRowsOfOneUserInOneRequest(t *testing.T) {
 	}
 }
 
+// Rows of one user that share a write replace one upon the other.
+func TestRowsThatShareAWriteReplace(t *testing.T) {
+	for _, dry := range []bool{false, true} {
+		bubble(t, func(t *testing.T, f *fixture) {
+			require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", CustomFields: parse(t, `{"old":1,"n":0}`), Metadata: parse(t, `{"m":1}`)}))
+			report, err := f.importer().Import(t.Context(), bulk.Request{
+				Principal: admin, Options: bulk.Options{Upsert: true, Merge: bulk.MergeReplace, DryRun: dry}, Rows: rows(
+					`{"userId":"a","customFields":{"n":1,"first":true}}`,
+					`{"userId":"a","customFields":{"n":1,"first":true}}`,
+					`{"userId":"a","customFields":{"n":2,"gone":null}}`,
+					`{"userId":"a","metadata":{}}`,
+					`{"userId":"b","customFields":{"x":1}}`,
+					`{"userId":"b","customFields":{"y":1}}`,
+				)})
+			require.NoError(t, err)
+			assert.Equal(t, []bulk.Status{
+				bulk.StatusUpdated, bulk.StatusUnchanged, bulk.StatusUpdated, bulk.StatusUpdated, bulk.StatusCreated, bulk.StatusUpdated,
+			}, statuses(report))
+			want := map[string]bulk.User{"a": {ID: "a", CustomFields: parse(t, `{"n":2}`)}, "b": {ID: "b", CustomFields: parse(t, `{"y":1}`)}}
+			if dry {
+				want = map[string]bulk.User{"a": {ID: "a", CustomFields: parse(t, `{"old":1,"n":0}`), Metadata: parse(t, `{"m":1}`)}}
+			}
+			for id, user := range want {
+				got, _ := f.mem.Get(tenant, id)
+				assert.Equal(t, user, got)
+			}
+			assert.Equal(t, len(want), f.mem.Len(tenant))
+		})
+	}
+}
+
+// A row that fails says who has its address, unless a dry run made up who.
+func TestConflictsWith(t *testing.T) {
+	for _, dry := range []bool{false, true} {
+		bubble(t, func(t *testing.T, f *fixture) {
+			require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "stored", Email: "s@x.io"}))
+			report, err := f.importer().Import(t.Context(), bulk.Request{
+				Principal: admin, Options: bulk.Options{Upsert: true, DryRun: dry}, Rows: rows(
+					`{"userId":"named","email":"n@x.io"}`,
+					`{"email":"made@x.io"}`,
+					`{"userId":"x","email":"S@x.io"}`,
+					`{"userId":"x","email":"N@x.io"}`,
+					`{"userId":"x","email":"MADE@x.io"}`,
+				)})
+			require.NoError(t, err)
+			var owners []string
+			for _, r := range report.Results[2:] {
+				require.Len(t, r.Errors, 1)
+				assert.Equal(t, bulk.CodeEmailTaken, r.Errors[0].Code)
+				owners = append(owners, r.Errors[0].ConflictsWith)
+			}
+			made := report.Results[1].UserID
+			assert.Equal(t, dry, made == "")
+			assert.Equal(t, []string{"stored", "named", made}, owners)
+		})
+	}
+}
+
+// Options that make no sense refuse the request before anything is written,
+// synchronous or not, and however late they are known.
+func TestBadOptionsRefuseTheRequest(t *testing.T) {
+	for _, async := range []bool{false, true} {
+		bubble(t, func(t *testing.T, f *fixture) {
+			req := request(people(3)...)
+			req.Async = async
+			req.Options = bulk.Options{UpdateOnly: true}
+			_, err := f.importer().Accept(t.Context(), req)
+			var refused *bulk.RequestError
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, bulk.CodeInvalidRequest, refused.Code)
+			f.clean(t)
+		})
+	}
+}
+
+func TestLabelIsTheJobs(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		job := f.submit(3, bulk.Options{Upsert: true, Label: "payroll"})
+		assert.Equal(t, "payroll", job.Label)
+		assert.Empty(t, job.Options.Label, "rule: it is not among the job's options")
+		kept, err := f.importer().Job(t.Context(), admin, job.ID)
+		require.NoError(t, err)
+		assert.Equal(t, job, kept)
+	})
+}
+
 func TestSyncThreshold(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		im := f.importer()

@@ -12,7 +12,7 @@ const (
 	JobProcessing JobStatus = "processing"
 	JobCompleted  JobStatus = "completed" // every row was reached; rows may have failed
 	JobFailed     JobStatus = "failed"    // the system failed; Job.Error says how
-	JobCancelled  JobStatus = "cancelled" // stopped by Cancel; no row is written any more
+	JobCancelled  JobStatus = "cancelled" // stopped by Cancel or Options.MaxFailed; no row is written any more
 )
 
 // Ended reports whether a job of this status never changes again.
@@ -25,11 +25,14 @@ const JobTypeUserImport = "user_import"
 
 // A JobSpec is what the importer says of a job when it creates it. It never changes.
 type JobSpec struct {
-	ID           string    `json:"id"` // "job_" and a UUIDv7: ids sort by time
-	Tenant       string    `json:"tenant"`
-	Type         string    `json:"type"`
-	CreatedBy    string    `json:"createdBy"`
-	Options      Options   `json:"options"`
+	ID        string  `json:"id"` // "job_" and a UUIDv7: ids sort by time
+	Tenant    string  `json:"tenant"`
+	Type      string  `json:"type"`
+	CreatedBy string  `json:"createdBy"`
+	Options   Options `json:"options"`
+	Label     string  `json:"label,omitempty"` // text of the caller's own
+	// ParentID is the job whose rows a retry tries again, "" for other imports.
+	ParentID     string    `json:"parentId,omitempty"`
 	TotalRecords int       `json:"totalRecords"`
 	CreatedAt    time.Time `json:"createdAt"` // UTC, whole milliseconds
 	ExpiresAt    time.Time `json:"expiresAt"` // from then on the job does not exist
@@ -73,11 +76,11 @@ type Job struct {
 	Progress Progress `json:"progress"`
 	// Results is the key of the blob with the results file, "" if there is none.
 	Results string `json:"results,omitempty"`
-	// Error is why a failed job failed.
+	// Error is why a failed job failed, or why one was cancelled by itself.
 	Error *JobError `json:"error,omitempty"`
 }
 
-// A JobError is the system error that a job failed with.
+// A JobError is why an import ended before its time.
 type JobError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -88,6 +91,10 @@ const (
 	JobErrorUnavailable = "UNAVAILABLE"    // a backend stayed down or throttled
 	JobErrorInternal    = "INTERNAL_ERROR" // a fault of ours or of a backend; the log has the cause
 	JobErrorAttempts    = "TOO_MANY_ATTEMPTS"
+	// JobErrorTooManyFailed is the error of an import of which more rows have failed
+	// than [Options.MaxFailed] allows, while others were left. These are
+	// [StatusNotProcessed], and the job is [JobCancelled].
+	JobErrorTooManyFailed = "TOO_MANY_FAILED"
 )
 
 // Progress is the checkpoint of a job: what is durable and need not be done

@@ -27,7 +27,7 @@ import (
 //   - Errors are classified by [Retryable]. A call that failed with a retryable
 //     error may have had its effect.
 //
-// A queue that can tell when a job becomes claimable also implements
+// A queue that can tell when a job becomes claimable or ends also implements
 // [JobNotifier]. One that wraps another keeps such abilities of it by a method
 // Unwrap() JobQueue.
 //
@@ -77,10 +77,12 @@ type JobQueue interface {
 	Cancel(ctx context.Context, id, results string) (Job, error)
 }
 
-// A JobNotifier is a [JobQueue] that tells waiting workers of new jobs.
+// A JobNotifier is a [JobQueue] that tells those who wait of new jobs and of the end
+// of jobs.
 type JobNotifier interface {
 	// Changed returns a channel that is closed when a job may have become
-	// claimable after the call. It is a hint: workers also ask from time to time.
+	// claimable, or have ended, after the call. It is a hint: workers, and callers
+	// who wait for the end of a job, also ask from time to time.
 	Changed() <-chan struct{}
 }
 

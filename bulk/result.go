@@ -29,7 +29,8 @@ const (
 	CodeFieldRule           RowCode = "FIELD_RULE"            // a custom field or metadata breaks a rule of the host, see [FieldChecker]
 	CodeUserTooLarge        RowCode = "USER_TOO_LARGE"        // larger than [MaxUser], or than the store's item with what the host keeps in it
 	CodeUserExists          RowCode = "USER_EXISTS"           // the user exists and [Options.Upsert] is off
-	CodeEmailTaken          RowCode = "EMAIL_TAKEN"           // the email belongs to another user
+	CodeUserNotFound        RowCode = "USER_NOT_FOUND"        // the user does not exist and [Options.UpdateOnly] is on
+	CodeEmailTaken          RowCode = "EMAIL_TAKEN"           // the email belongs to another user, see [RowError.ConflictsWith]
 	CodeStoreError          RowCode = "STORE_ERROR"           // the store failed, all retries included; nothing was written
 	CodeOutcomeUnknown      RowCode = "OUTCOME_UNKNOWN"       // whether the row was applied cannot be told any more; it was not applied twice
 )
@@ -44,6 +45,10 @@ type RowError struct {
 	Message string `json:"message"`
 	// Retryable is set where the same row may succeed later as it is.
 	Retryable bool `json:"retryable,omitempty"`
+	// ConflictsWith is the id of the user that has the email of a row which failed
+	// with [CodeEmailTaken]. It is "" if that is a user whose id a dry run made up, or
+	// whom the store refuses to find.
+	ConflictsWith string `json:"conflictsWith,omitempty"`
 }
 
 // WelcomeStatus says what became of a created user's welcome email.
@@ -123,4 +128,7 @@ type Report struct {
 	Summary Summary `json:"summary"`
 	// Results has one result for each row, in order.
 	Results []RowResult `json:"results"`
+	// Error is set if the import stopped before its last row:
+	// [JobErrorTooManyFailed].
+	Error *JobError `json:"error,omitempty"`
 }

@@ -283,7 +283,7 @@ func (s *settlement) fail(it *item) []*item {
 		// It is the store, and would fail them one by one.
 		s.untrack(it)
 		for _, row := range it.rows {
-			s.final(row, failed(&row.plan, it.err))
+			s.final(row, failed(&row.plan, row.found, it.err))
 		}
 		s.log.Warn("rows could not be written", "import", s.run, "row", it.plan.index, "rows", len(it.rows), "error", it.err)
 		s.release(it)
@@ -300,7 +300,7 @@ func (s *settlement) fail(it *item) []*item {
 	if !Retryable(it.err) {
 		s.health.met()
 	}
-	s.final(it, failed(&it.plan, it.err))
+	s.final(it, failed(&it.plan, it.found, it.err))
 	s.release(it)
 	return nil
 }
@@ -319,7 +319,7 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 			continue
 		case it.entry != nil:
 		case s.order.tainted(it):
-			s.final(it, failed(&it.plan, errTainted))
+			s.final(it, failed(&it.plan, it.found, errTainted))
 			s.release(it)
 			continue
 		default:
@@ -363,8 +363,8 @@ func (s *settlement) decideRows(it *item) *item {
 		}
 		d := decide(&row.plan, row.found, s.opts, generatedID(&row.plan, s.run))
 		s.rules.admit(&row.plan, &d)
-		if s.opts.DryRun && imagined(row.found, d) {
-			d.userID = ""
+		if s.opts.DryRun {
+			s.hideMadeUp(row, &d)
 		}
 		user = d.user
 		if lead == nil && d.write == nil {
@@ -393,6 +393,23 @@ func (s *settlement) decideRows(it *item) *item {
 	lead.found = Found{ByID: base}
 	lead.entry.aim(base, last, len(lead.rows) > 1)
 	return lead
+}
+
+// hideMadeUp takes the ids that a dry run made up from what it reports.
+func (s *settlement) hideMadeUp(it *item, d *decision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.status == StatusCreated && it.plan.ID == "" {
+		s.madeUp[d.userID] = true
+	}
+	for i := range d.errors {
+		if s.madeUp[d.errors[i].ConflictsWith] {
+			d.errors[i].ConflictsWith = ""
+		}
+	}
+	if imagined(it.found, *d) {
+		d.userID = ""
+	}
 }
 
 // final ends a row without a write.

@@ -16,6 +16,10 @@ type plan struct {
 	index, line int
 	// User has the id and email that the row gives, and its fields as a patch.
 	User
+	// hasCustomFields and hasMetadata say whether the row gives the object, which may
+	// be empty.
+	hasCustomFields, hasMetadata bool
+
 	errors  []RowError
 	omitted int // errors beyond those that the row lists
 }
@@ -140,8 +144,10 @@ func (p *plan) read(row jsontext.Value) {
 			hasMail = !null && string(value) != `""`
 			p.Email = p.email(value, null)
 		case keyCustomFields:
+			p.hasCustomFields = !null
 			p.CustomFields = p.fields(keyCustomFields, value, null, CodeInvalidCustomFields)
 		case keyMetadata:
+			p.hasMetadata = !null
 			p.Metadata = p.fields(keyMetadata, value, null, CodeInvalidMetadata)
 		default:
 			p.fail(CodeUnknownField, clip(name), fmt.Sprintf("key %q is not a field of a user", clip(name)))

@@ -681,3 +681,39 @@ func stored(users []bulk.User, id string) bool {
 	}
 	return false
 }
+
+// A running job shows how fast it is, also one that another worker has taken over,
+// and one that has ended does not.
+func TestRateOfAJob(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.Parallel = 1 // 25 rows in 20 ms and what the journal takes, which is nothing
+		job := f.submit(10_000, bulk.Options{Upsert: true})
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = f.worker().Run(ctx) })
+		_, ok := f.get(job.ID).Rate(time.Now())
+		assert.False(t, ok, "rule: there is no rate before the first checkpoint")
+		time.Sleep(4 * time.Second)
+		now := f.get(job.ID)
+		rate, ok := now.Rate(time.Now())
+		require.True(t, ok)
+		assert.InDelta(t, float64(now.Progress.Rows)/4, rate, 0.1*rate)
+		left, ok := now.TimeLeft(time.Now())
+		require.True(t, ok)
+		assert.InDelta(t, float64(10_000-now.Progress.Rows)/rate, left.Seconds(), 1)
+
+		stop()
+		running.Wait()
+		time.Sleep(time.Hour)
+		running.Go(func() { _ = f.worker().Run(t.Context()) })
+		time.Sleep(time.Second)
+		again, ok := f.get(job.ID).Rate(time.Now())
+		require.True(t, ok)
+		assert.InDelta(t, rate, again, 0.2*rate, "rule: the time without a worker does not count once there is one")
+		time.Sleep(time.Minute)
+		ended := f.get(job.ID)
+		assert.Equal(t, bulk.JobCompleted, ended.Status)
+		_, ok = ended.Rate(time.Now())
+		assert.False(t, ok)
+	})
+}

@@ -16,6 +16,7 @@ const (
 	DefaultMaxBody    = 64 << 20
 	DefaultMaxDecoded = 64 << 20
 	DefaultRetryAfter = 5 * time.Second
+	DefaultMaxWaits   = 256
 	DefaultChallenge  = "Bearer"
 )
 
@@ -51,6 +52,11 @@ type Config struct {
 	// again what a backend failed. It is rounded up to whole seconds. Defaults to
 	// 5 seconds.
 	RetryAfter time.Duration
+	// MaxWaits is how many calls may wait for the end of a job at a time, as callers
+	// ask for by "Prefer: wait=N" of up to [MaxWait]; beyond it they are answered at
+	// once. A server with a WriteTimeout needs a longer one than that. Defaults to
+	// 256.
+	MaxWaits int
 
 	// LinkKey signs the download links that the handler serves itself, for blob
 	// stores that cannot sign URLs: at least [MinLinkKey] random bytes. nil means
@@ -85,6 +91,8 @@ func (c Config) complete() (Config, *url.URL, error) {
 		return fault("MaxDecoded", "is negative")
 	case c.RetryAfter < 0:
 		return fault("RetryAfter", "is negative")
+	case c.MaxWaits < 0:
+		return fault("MaxWaits", "is negative")
 	case c.LinkKey != nil && len(c.LinkKey) < MinLinkKey:
 		return fault("LinkKey", "has less than 32 bytes")
 	case strings.ContainsAny(c.Challenge, "\r\n"):
@@ -112,6 +120,9 @@ func (c Config) complete() (Config, *url.URL, error) {
 	}
 	if c.RetryAfter == 0 {
 		c.RetryAfter = DefaultRetryAfter
+	}
+	if c.MaxWaits == 0 {
+		c.MaxWaits = DefaultMaxWaits
 	}
 	if c.LinkKey == nil {
 		c.LinkKey = make([]byte, MinLinkKey)

@@ -26,6 +26,7 @@ func TestNew(t *testing.T) {
 		"no authorize":         {"Authorize", func(c *httpapi.Config) { c.Authorize = nil }},
 		"negative body":        {"MaxBody", func(c *httpapi.Config) { c.MaxBody = -1 }},
 		"negative decoded":     {"MaxDecoded", func(c *httpapi.Config) { c.MaxDecoded = -1 }},
+		"negative waits":       {"MaxWaits", func(c *httpapi.Config) { c.MaxWaits = -1 }},
 		"negative retry":       {"RetryAfter", func(c *httpapi.Config) { c.RetryAfter = -time.Second }},
 		"short key":            {"LinkKey", func(c *httpapi.Config) { c.LinkKey = make([]byte, httpapi.MinLinkKey-1) }},
 		"empty key":            {"LinkKey", func(c *httpapi.Config) { c.LinkKey = []byte{} }},

@@ -52,6 +52,9 @@
 //     looked at. White space of that length between values is 413.
 //   - The first 100 rows of a request list up to 100 errors each, the others 10. The
 //     message of the last one says how many more there are.
+//   - Of several preferences wait the first one counts, and its seconds may stand in
+//     quotes. Preference-Applied has the seconds as they count. A caller beyond
+//     [Config.MaxWaits] is answered at once, without that header.
 //   - Results of a job that has none, or has not ended, are 404 NOT_FOUND, with
 //     Retry-After while it runs.
 //   - A results stream that breaks off closes the connection, so that nobody takes

@@ -21,6 +21,7 @@ type Handler struct {
 	links links
 	// document is what openapi.json serves.
 	document []byte
+	waits    chan struct{} // as many as calls may wait for the end of a job
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -35,7 +36,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}, document: text}, nil
+	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}, document: text, waits: make(chan struct{}, cfg.MaxWaits)}, nil
 }
 
 // A call is one request and its answer.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,12 +23,16 @@ const maxJobID = 128
 // jobView is a job as its status shows it.
 type jobView struct {
 	JobID            string         `json:"jobId"`
+	ParentJobID      *string        `json:"parentJobId"`
 	Type             string         `json:"type"`
 	Status           bulk.JobStatus `json:"status"`
 	TotalRecords     int            `json:"totalRecords"`
 	ProcessedRecords int            `json:"processedRecords"`
 	Progress         int            `json:"progress"`
 	Summary          bulk.Summary   `json:"summary"`
+	Rate             *float64       `json:"rate"`
+	ETASeconds       *int64         `json:"etaSeconds"`
+	Label            string         `json:"label"`
 	Options          bulk.Options   `json:"options"`
 	CreatedBy        string         `json:"createdBy"`
 	CreatedAt        stamp          `json:"createdAt"`
@@ -50,6 +55,7 @@ func (h *Handler) view(c *call, job *bulk.Job) jobView {
 		ProcessedRecords: job.Progress.Summary.Processed(),
 		Progress:         job.Percent(),
 		Summary:          job.Summary(),
+		Label:            job.Label,
 		Options:          job.Options,
 		CreatedBy:        job.CreatedBy,
 		CreatedAt:        stamp(job.CreatedAt),
@@ -58,6 +64,16 @@ func (h *Handler) view(c *call, job *bulk.Job) jobView {
 		CompletedAt:      stamp(job.CompletedAt),
 		ExpiresAt:        stamp(job.ExpiresAt),
 		Error:            job.Error,
+	}
+	if job.ParentID != "" {
+		view.ParentJobID = &job.ParentID
+	}
+	now := time.Now()
+	if rate, ok := job.Rate(now); ok {
+		view.Rate = new(math.Round(rate*100) / 100)
+	}
+	if left, ok := job.TimeLeft(now); ok {
+		view.ETASeconds = new(int64(left / time.Second))
 	}
 	if url, expires := h.downloadURL(c, job); url != "" {
 		view.DownloadURL, view.DownloadExpires = &url, stamp(expires)
@@ -111,11 +127,37 @@ func (h *Handler) jobStatus(c *call) error {
 	if _, err := query(c.r); err != nil {
 		return err
 	}
-	job, err := h.job(c)
+	job, err := h.awaitJob(c)
 	if err != nil {
 		return err
 	}
 	return h.answerJob(c, job)
+}
+
+// awaitJob returns the job that a call is about: as it is, or as it is once it has
+// ended or the time is over for which the caller prefers to wait.
+func (h *Handler) awaitJob(c *call) (*bulk.Job, error) {
+	job, err := h.job(c)
+	if err != nil {
+		return nil, err
+	}
+	wait, applied := prefersWait(c.r.Header)
+	if applied == "" {
+		return job, nil
+	}
+	if !job.Status.Ended() && wait > 0 {
+		select {
+		case h.waits <- struct{}{}:
+			defer func() { <-h.waits }()
+		default: // there are too many that wait
+			return job, nil
+		}
+		if job, err = h.cfg.Importer.Wait(c.r.Context(), c.principal, c.arg, wait); err != nil {
+			return nil, err
+		}
+	}
+	c.w.Header().Set("Preference-Applied", applied)
+	return job, nil
 }
 
 // cancelJob is POST jobs/{jobId}/cancel. A body is not looked at.

@@ -50,6 +50,7 @@ func (h *Handler) importUsers(c *call) error {
 		ProcessedRecords: report.Summary.Processed(),
 		Summary:          report.Summary,
 		Results:          report.Results,
+		Error:            report.Error,
 	})
 }
 
@@ -57,7 +58,7 @@ func (h *Handler) importUsers(c *call) error {
 func queryOptions(r *http.Request, f *format, options *bulk.Options) error {
 	var names []string
 	if f.inQuery {
-		names = []string{"upsert", "skipDuplicates", "sendWelcomeEmail", "dryRun"}
+		names = rowio.OptionNames
 	}
 	params, err := query(r, names...)
 	if err != nil {
@@ -65,12 +66,11 @@ func queryOptions(r *http.Request, f *format, options *bulk.Options) error {
 	}
 	for _, name := range names {
 		value, ok := params[name]
-		switch {
-		case !ok:
-		case value == "true" || value == "false":
-			*rowio.Option(options, name) = value == "true"
-		default:
-			return badRequest("query parameter %s must be true or false", name)
+		if !ok {
+			continue
+		}
+		if err := rowio.SetOption(options, name, value); err != nil {
+			return badRequest("query parameter %s %s", name, err)
 		}
 	}
 	return nil
@@ -83,6 +83,7 @@ type reportView struct {
 	ProcessedRecords int              `json:"processedRecords"`
 	Summary          bulk.Summary     `json:"summary"`
 	Results          []bulk.RowResult `json:"results"`
+	Error            *bulk.JobError   `json:"error,omitempty"`
 }
 
 // acceptedView is the job that a request has become.

@@ -146,6 +146,8 @@ func TestQueryOptions(t *testing.T) {
 	for query, want := range map[string]bulk.Options{
 		"": {Upsert: true}, "?": {Upsert: true}, "?upsert=false": {}, "?upsert=true&skipDuplicates=true": {Upsert: true, SkipDuplicates: true},
 		"?sendWelcomeEmail=true&dryRun=true": {Upsert: true, SendWelcomeEmail: true, DryRun: true}, "?dryRun=fals%65": {Upsert: true},
+		"?updateOnly=true&merge=replace&maxFailed=0": {Upsert: true, UpdateOnly: true, Merge: bulk.MergeReplace, MaxFailed: new(0)},
+		"?merge=merge&label=":                        {Upsert: true},
 	} {
 		job, err := w.importer.Job(t.Context(), bulk.Principal{Role: bulk.RoleSuperAdmin}, data(t, post(query))["jobId"].(string))
 		require.NoError(t, err)
@@ -153,6 +155,9 @@ func TestQueryOptions(t *testing.T) {
 	}
 	for query, part := range map[string]string{
 		"?upsert": "upsert", "?upsert=": "upsert", "?upsert=1": "upsert", "?upsert=TRUE": "upsert", "?dryRun=true&dryRun=true": "dryRun", "?dryrun=true": `"dryrun"`,
+		"?merge=": "merge", "?merge=Fill": "merge", "?maxFailed=": "maxFailed", "?maxFailed=-1": "maxFailed", "?maxFailed=1e2": "maxFailed",
+		"?maxFailed=%2B1": "maxFailed", "?maxFailed=null": "maxFailed", "?maxFailed=99999999999999999999": "maxFailed", "?label=%0A": "label",
+		"?label=" + strings.Repeat("x", 129): "label", "?label=%ff": "label", "?updateOnly=true&upsert=false": "updateOnly", "?updateonly=true": `"updateonly"`,
 		"?x=1": `"x"`, "?upsert=true;dryRun=true": "malformed", "?%zz": "malformed", "?" + strings.Repeat("x", 100): `xxx…"`,
 	} {
 		requireProblem(t, post(query), http.StatusBadRequest, "INVALID_REQUEST", part)

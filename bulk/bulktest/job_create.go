@@ -10,9 +10,11 @@ var jobCreateCases = []jobCase{{
 	name: "Create/StoresTheJob",
 	rule: "Create adds a job as pending, with UpdatedAt as CreatedAt, and keeps what the importer sets",
 	run: func(t *jobTest) {
-		for _, options := range []bulk.Options{{}, {Upsert: true}, {SkipDuplicates: true}, {SendWelcomeEmail: true}, {DryRun: true}} {
+		for _, options := range []bulk.Options{{}, {Upsert: true}, {SkipDuplicates: true}, {SendWelcomeEmail: true}, {DryRun: true},
+			{UpdateOnly: true}, {Merge: bulk.MergeReplace}, {MaxFailed: new(0)}} {
 			job := t.job()
 			job.Options = options
+			job.Label = "label \"quoted\" é"
 			job.CreatedBy = "somebody \"quoted\" é"
 			t.add(job)
 			want := bulk.Job{JobSpec: job, Status: bulk.JobPending, UpdatedAt: job.CreatedAt}

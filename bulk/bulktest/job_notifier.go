@@ -29,6 +29,23 @@ var notifierCases = []jobCase{{
 		t.save(job, bulk.JobChange{})
 		t.closed(changed)
 	},
+}, {
+	name: "Changed/ClosedByEnd",
+	rule: "the channel that Changed returned is closed when a job has ended after the call, by Save or by Cancel",
+	run: func(t *jobTest) {
+		notifier := t.notifier()
+		job := t.processing(longLease)
+		changed := notifier.Changed()
+		t.save(job, bulk.JobChange{End: bulk.JobCompleted})
+		t.closed(changed)
+
+		pending := t.create()
+		changed = notifier.Changed()
+		if _, err := t.queue.Cancel(t.ctx, pending.ID, ""); err != nil {
+			t.Fatalf("Cancel: %v", err)
+		}
+		t.closed(changed)
+	},
 }}
 
 // notifier returns the queue as a JobNotifier, or skips the case.

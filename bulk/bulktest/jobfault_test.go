@@ -90,6 +90,8 @@ var jobFaults = []fault{
 	{"contexts are ignored", "Context/CancelledCallFails"},
 	{"create tells nobody", "Changed/ClosedByCreate"},
 	{"release tells nobody", "Changed/ClosedByRelease"},
+	{"end tells nobody", "Changed/ClosedByEnd"},
+	{"cancel tells nobody", "Changed/ClosedByEnd"},
 }
 
 func testBrokenJobs(t *testing.T, fault string) {
@@ -439,7 +441,7 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 		}
 	}
 	*job = next
-	if next.LeaseUntil.IsZero() && !q.has("release tells nobody") {
+	if next.LeaseUntil.IsZero() && !q.has(map[bool]string{true: "end tells nobody", false: "release tells nobody"}[next.Status.Ended()]) {
 		q.tell()
 	}
 	return q.copy(*job), nil
@@ -487,6 +489,9 @@ func (q *naiveJobs) Cancel(ctx context.Context, id, results string) (bulk.Job, e
 	job.Status, job.CompletedAt = bulk.JobCancelled, now
 	if !q.has("cancel drops the results") {
 		job.Results = results
+	}
+	if !q.has("cancel tells nobody") {
+		q.tell()
 	}
 	return q.copy(*job), nil
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -159,6 +160,7 @@ type acceptedData struct {
 	TotalRecords int              `json:"totalRecords"`
 	Summary      bulk.Summary     `json:"summary"`
 	Results      []bulk.RowResult `json:"results"`
+	Error        *bulk.JobError   `json:"error"`
 	JobID        string           `json:"jobId"`
 	Status       bulk.JobStatus   `json:"status"`
 	CreatedAt    time.Time        `json:"createdAt"`
@@ -198,7 +200,7 @@ func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options
 			after = retryAfter(a.header)
 		}
 	case a.data.Mode == "sync" && len(a.data.Results) == p.rows:
-		accepted.Report = &bulk.Report{Summary: a.data.Summary, Results: a.data.Results}
+		accepted.Report = &bulk.Report{Summary: a.data.Summary, Results: a.data.Results, Error: a.data.Error}
 		for i := range accepted.Report.Results {
 			accepted.place(&accepted.Report.Results[i])
 		}
@@ -219,7 +221,40 @@ func optionsQuery(opts bulk.Options) url.Values {
 	query.Set("skipDuplicates", strconv.FormatBool(opts.SkipDuplicates))
 	query.Set("sendWelcomeEmail", strconv.FormatBool(opts.SendWelcomeEmail))
 	query.Set("dryRun", strconv.FormatBool(opts.DryRun))
+	// The newer ones only where they are asked for: a service may not know them.
+	if opts.UpdateOnly {
+		query.Set("updateOnly", "true")
+	}
+	if opts.Merge != bulk.MergeKeys {
+		query.Set("merge", opts.Merge.String())
+	}
+	if opts.MaxFailed != nil {
+		query.Set("maxFailed", strconv.Itoa(*opts.MaxFailed))
+	}
+	if opts.Label != "" {
+		query.Set("label", opts.Label)
+	}
 	return query
+}
+
+// optionsJSON is optionsQuery for a body.
+func optionsJSON(opts bulk.Options) ([]byte, error) {
+	values := map[string]any{
+		"upsert": opts.Upsert, "skipDuplicates": opts.SkipDuplicates, "sendWelcomeEmail": opts.SendWelcomeEmail, "dryRun": opts.DryRun,
+	}
+	if opts.UpdateOnly {
+		values["updateOnly"] = true
+	}
+	if opts.Merge != bulk.MergeKeys {
+		values["merge"] = opts.Merge
+	}
+	if opts.MaxFailed != nil {
+		values["maxFailed"] = *opts.MaxFailed
+	}
+	if opts.Label != "" {
+		values["label"] = opts.Label
+	}
+	return json.Marshal(values)
 }
 
 // place gives a result of the part its place in the whole.

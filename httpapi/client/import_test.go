@@ -143,7 +143,9 @@ func TestNumbersAndNullsArriveAsTheyAre(t *testing.T) {
 }
 
 func TestOptionsReachTheService(t *testing.T) {
-	opts := &bulk.Options{SkipDuplicates: true, DryRun: true}
+	opts := &bulk.Options{
+		Upsert: true, SkipDuplicates: true, DryRun: true, Merge: bulk.MergeFill, MaxFailed: new(3), Label: "<a> &\u2028\u00e9",
+	}
 	for name, source := range map[string]client.Source{
 		"users":  client.Users(users(0, 1)),
 		"JSON":   client.JSON(strings.NewReader(`[{"userId":"u0"}]`)),
@@ -153,7 +155,12 @@ func TestOptionsReachTheService(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			im, err := w.client().Import(t.Context(), source, &client.Options{Import: opts, Async: true})
 			require.NoError(t, err, name)
-			assert.Equal(t, *opts, im.Parts[0].Job.Options, name)
+			job, err := w.cfg.Jobs.Get(t.Context(), im.Parts[0].Job.ID)
+			require.NoError(t, err)
+			want := *opts
+			want.Label = ""
+			assert.Equal(t, want, job.Options, name)
+			assert.Equal(t, opts.Label, job.Label, name)
 			assert.Equal(t, 1, im.Summary().Created, name)
 			assert.Zero(t, w.store.Len("acme"), "rule: a dry run writes nothing")
 		})

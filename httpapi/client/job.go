@@ -22,8 +22,16 @@ type Job struct {
 	TotalRecords     int            `json:"totalRecords"`
 	ProcessedRecords int            `json:"processedRecords"`
 	// Progress is the share of rows that were processed, 0 to 100.
-	Progress    int          `json:"progress"`
-	Summary     bulk.Summary `json:"summary"`
+	Progress int          `json:"progress"`
+	Summary  bulk.Summary `json:"summary"`
+	// Rate is how many rows a second it does, and ETASeconds how long the rest will
+	// take at that rate; nil unless it runs and that is known.
+	Rate       *float64 `json:"rate"`
+	ETASeconds *int64   `json:"etaSeconds"`
+	// Label is [bulk.Options.Label] of the request.
+	Label string `json:"label"`
+	// ParentID is the job whose rows this one tries again, "" for others.
+	ParentID    string       `json:"parentJobId"`
 	Options     bulk.Options `json:"options"`
 	CreatedBy   string       `json:"createdBy"`
 	CreatedAt   time.Time    `json:"createdAt"`

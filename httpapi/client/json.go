@@ -168,6 +168,23 @@ func parseOptions(text []byte) (*bulk.Options, error) {
 	for name, value := range values {
 		var option *bool
 		switch name {
+		case "merge":
+			if json.Unmarshal(value, &opts.Merge) != nil || value[0] != '"' {
+				return nil, errors.New(`option merge must be "merge", "fill" or "replace"`)
+			}
+			continue
+		case "maxFailed":
+			if json.Unmarshal(value, &opts.MaxFailed) != nil {
+				return nil, errors.New("option maxFailed must be a whole number")
+			}
+			continue
+		case "label":
+			if json.Unmarshal(value, &opts.Label) != nil || value[0] != '"' {
+				return nil, errors.New("option label must be a string")
+			}
+			continue
+		case "updateOnly":
+			option = &opts.UpdateOnly
 		case "upsert":
 			option = &opts.Upsert
 		case "skipDuplicates":

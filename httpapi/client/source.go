@@ -190,7 +190,7 @@ func (s *splitter) next() (*part, error) {
 	}
 	if !s.format.inQuery {
 		p.body = append(p.body, ']')
-		options, err := json.Marshal(s.opts)
+		options, err := optionsJSON(s.opts)
 		if err != nil {
 			return nil, err
 		}
@@ -200,12 +200,24 @@ func (s *splitter) next() (*part, error) {
 	return p, nil
 }
 
-// tailSize is more than what follows the rows of a body.
+// tailSize is more than what follows the rows of a body, but for the label among the
+// options, a byte of which takes up to six.
 const tailSize = 256
+
+func (s *splitter) tail() int64 {
+	given := s.given
+	if given == nil {
+		given, _ = s.rows.options()
+	}
+	if given == nil || s.format.inQuery {
+		return tailSize
+	}
+	return tailSize + 6*int64(len(given.Label))
+}
 
 // fits reports whether the row that is held has room in the part.
 func (s *splitter) fits(p *part) bool {
-	return int64(len(p.body))+int64(len(s.held.text))+int64(s.held.gap)+tailSize <= s.maxBody
+	return int64(len(p.body))+int64(len(s.held.text))+int64(s.held.gap)+s.tail() <= s.maxBody
 }
 
 // add appends the row that is held. Blank lines are kept, so that all lines of a

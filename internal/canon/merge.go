@@ -37,6 +37,18 @@ func Diff(dst, base, patch []byte) []byte {
 	return append(dst, '}')
 }
 
+// Missing appends the members of patch whose names base lacks, but for nulls.
+func Missing(dst, base, patch []byte) []byte {
+	dst = append(dst, '{')
+	empty := true
+	join(base, patch, func(name, old, new []byte) {
+		if old == nil && !IsNull(new) {
+			dst = appendMember(dst, name, new, &empty)
+		}
+	})
+	return append(dst, '}')
+}
+
 // Changes appends the patch that makes to of from: the members that differ, and a
 // null for each that to lacks.
 func Changes(dst, from, to []byte) []byte {

@@ -103,6 +103,17 @@ END`,
 		want:  200,
 	},
 	{
+		text:  "With `updateOnly`, one that does not exist is.",
+		shell: post + data(`{"options": {"updateOnly": true}, "users": [{"userId": "u-9999", "email": "nobody@example.com"}]}`),
+		want:  200,
+	},
+	{
+		text: "With `maxFailed`, an import in which more rows have failed stops before its next batch.",
+		shell: `(seq 30 | sed 's/.*/{"email": "not-an-email"}/'; seq 30 | sed 's/.*/{"userId": "u-3&"}/') |
+  curl -sS -i` + auth + ` -H "Content-Type: application/x-ndjson" --data-binary @- "$URL/v1/bulk/users?maxFailed=10"`,
+		want: 200,
+	},
+	{
 		text: "A user that could not be written, after all retries, may be sent again. If the database did not answer, so that\n" +
 			"nobody knows whether it was written, look at the user first.",
 		server: failing,

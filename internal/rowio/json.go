@@ -194,27 +194,41 @@ func (r *JSON) readOptions() error {
 			return nil
 		}
 		name := token.String()
-		option := Option(&r.options, name)
+		o, known := optionOf(&r.options, name)
 		kind := r.values.peek()
 		switch {
-		case option == nil && r.fault != nil: // of which there may be many
-		case option == nil:
+		case !known && r.fault != nil: // of which there may be many
+		case !known:
 			r.refuse("unknown option %s", rowtext.Quote(name))
 		case seen[name]:
 			r.refuse("option %s appears twice", rowtext.Quote(name))
-		case kind == 't' || kind == 'f':
-			*option = kind == 't'
+		case kind == '{' || kind == '[':
+			r.refuse("option %s must be %s, not %s", rowtext.Quote(name), o.what(), kindName(kind))
 		default:
-			r.refuse("option %s must be true or false, not %s", rowtext.Quote(name), kindName(kind))
+			seen[name] = true
+			if err := r.setOption(name, o); err != nil {
+				return err
+			}
+			continue
 		}
 		// Every unknown name of a hostile text would be kept otherwise.
-		if option != nil {
-			seen[name] = true
-		}
+		seen[name] = seen[name] || known
 		if err := r.skip(); err != nil {
 			return err
 		}
 	}
+}
+
+// setOption reads the value of an option, which is no object or array.
+func (r *JSON) setOption(name string, o option) error {
+	value, err := r.values.token()
+	if err != nil {
+		return r.broken(err)
+	}
+	if kind := value.Kind(); !o.setToken(value) {
+		r.refuse("option %s must be %s, not %s", rowtext.Quote(name), o.what(), o.other(kind))
+	}
+	return nil
 }
 
 // skip passes over a value.
@@ -266,21 +280,5 @@ func tooLong() bulk.RowError {
 	return bulk.RowError{
 		Code:    bulk.CodeUserTooLarge,
 		Message: fmt.Sprintf("the row has more than %d bytes of text", MaxRow),
-	}
-}
-
-// Option returns the option of that name in options, or nil if there is none.
-func Option(options *bulk.Options, name string) *bool {
-	switch name {
-	case "upsert":
-		return &options.Upsert
-	case "skipDuplicates":
-		return &options.SkipDuplicates
-	case "sendWelcomeEmail":
-		return &options.SendWelcomeEmail
-	case "dryRun":
-		return &options.DryRun
-	default:
-		return nil
 	}
 }

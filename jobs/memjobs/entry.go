@@ -33,6 +33,7 @@ func (e *entry) ready() bool { return e.claims == &e.tenant.ready }
 
 // copyJob copies what a job refers to.
 func copyJob(job bulk.Job) bulk.Job {
+	job.Options.MaxFailed = clone(job.Options.MaxFailed)
 	job.Error = clone(job.Error)
 	return job
 }

@@ -64,7 +64,7 @@ func (q *Queue) Create(ctx context.Context, spec bulk.JobSpec) error {
 	if q.jobs[spec.ID] != nil {
 		return fmt.Errorf("memjobs: create job %q: %w", spec.ID, bulk.ErrJobExists)
 	}
-	q.add(&entry{job: bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt}}, now)
+	q.add(&entry{job: copyJob(bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt})}, now)
 	q.notify()
 	return nil
 }
@@ -187,7 +187,7 @@ func (q *Queue) save(ctx context.Context, id string, token int64, change bulk.Jo
 			job.NotBefore = stamp.Add(change.RetryAfter)
 		}
 	})
-	if e.ready() {
+	if e.ready() || e.job.Status.Ended() {
 		q.notify()
 	}
 	return copyJob(e.job), nil
@@ -216,12 +216,15 @@ func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error
 		}
 		job.CancelRequested = true
 	})
+	if e.job.Status.Ended() {
+		q.notify()
+	}
 	return copyJob(e.job), nil
 }
 
 // Changed implements [bulk.JobNotifier]. The channel is closed when a job is
-// created and when one is given up for others to claim at once; not when time
-// alone makes a job claimable.
+// created, when one is given up for others to claim at once, and when one ends; not
+// when time alone makes a job claimable.
 func (q *Queue) Changed() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -196,6 +196,8 @@ type rowError struct {
 	Field     string `json:"field"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"`
+	// ConflictsWith is there for EMAIL_TAKEN alone.
+	ConflictsWith string `json:"conflictsWith"`
 }
 
 // codes returns the codes of the errors in order of the alphabet.
@@ -236,16 +238,21 @@ type report struct {
 	ProcessedRecords int            `json:"processedRecords"`
 	Summary          jsontext.Value `json:"summary"`
 	Results          []rowResult    `json:"results"`
+	Error            *problem       `json:"error"`
 }
 
 // outcome returns the results of a small request.
 func (a *answer) outcome() *outcome {
 	a.t.Helper()
 	data := a.data(http.StatusOK)
-	a.hasKeys(data, "mode", "totalRecords", "processedRecords", "summary", "results")
 	var r report
 	a.decode(data, &r)
-	o := &outcome{answer: a, results: r.Results, summary: a.summary(r.Summary)}
+	keys := []string{"mode", "totalRecords", "processedRecords", "summary", "results"}
+	if r.Error != nil {
+		keys = append(keys, "error")
+	}
+	a.hasKeys(data, keys...)
+	o := &outcome{answer: a, results: r.Results, summary: a.summary(r.Summary), failure: r.Error}
 	if r.Mode != "sync" {
 		a.errorf("mode is %q, want sync", r.Mode)
 	}
@@ -268,6 +275,7 @@ type outcome struct {
 	*answer // the one with the results
 	summary summary
 	results []rowResult
+	failure *problem // why a small request stopped before its end
 }
 
 // check checks what holds for the results of any request.
@@ -333,23 +341,27 @@ func (a *answer) accepted() *acceptedJob {
 // A jobState is the status of a job.
 type jobState struct {
 	*answer          `json:"-"`
-	JobID            string          `json:"jobId"`
-	Type             string          `json:"type"`
-	Status           string          `json:"status"`
-	TotalRecords     int             `json:"totalRecords"`
-	ProcessedRecords int             `json:"processedRecords"`
-	Progress         int             `json:"progress"`
-	Summary          jsontext.Value  `json:"summary"`
-	Options          map[string]bool `json:"options"`
-	CreatedBy        string          `json:"createdBy"`
-	CreatedAt        *string         `json:"createdAt"`
-	StartedAt        *string         `json:"startedAt"`
-	UpdatedAt        *string         `json:"updatedAt"`
-	CompletedAt      *string         `json:"completedAt"`
-	ExpiresAt        *string         `json:"expiresAt"`
-	DownloadURL      *string         `json:"downloadUrl"`
-	DownloadExpires  *string         `json:"downloadUrlExpiresAt"`
-	Error            *problem        `json:"error"`
+	JobID            string         `json:"jobId"`
+	Type             string         `json:"type"`
+	Status           string         `json:"status"`
+	TotalRecords     int            `json:"totalRecords"`
+	ProcessedRecords int            `json:"processedRecords"`
+	Progress         int            `json:"progress"`
+	Summary          jsontext.Value `json:"summary"`
+	ParentJobID      *string        `json:"parentJobId"`
+	Rate             *float64       `json:"rate"`
+	ETASeconds       *int           `json:"etaSeconds"`
+	Label            string         `json:"label"`
+	Options          map[string]any `json:"options"`
+	CreatedBy        string         `json:"createdBy"`
+	CreatedAt        *string        `json:"createdAt"`
+	StartedAt        *string        `json:"startedAt"`
+	UpdatedAt        *string        `json:"updatedAt"`
+	CompletedAt      *string        `json:"completedAt"`
+	ExpiresAt        *string        `json:"expiresAt"`
+	DownloadURL      *string        `json:"downloadUrl"`
+	DownloadExpires  *string        `json:"downloadUrlExpiresAt"`
+	Error            *problem       `json:"error"`
 
 	summary summary
 }
@@ -363,7 +375,7 @@ func (a *answer) job() *jobState {
 // jobIn returns the state of a job in a part of the answer.
 func (a *answer) jobIn(text jsontext.Value) *jobState {
 	a.t.Helper()
-	a.hasKeys(text, "jobId", "type", "status", "totalRecords", "processedRecords", "progress", "summary", "options",
+	a.hasKeys(text, "jobId", "type", "status", "totalRecords", "processedRecords", "progress", "summary", "rate", "etaSeconds", "label", "options", "parentJobId",
 		"createdBy", "createdAt", "startedAt", "updatedAt", "completedAt", "expiresAt", "downloadUrl", "downloadUrlExpiresAt", "error")
 	j := &jobState{answer: a}
 	a.decode(text, j)
@@ -389,7 +401,9 @@ func (a *answer) jobIn(text jsontext.Value) *jobState {
 		"completedAt":          {j.CompletedAt != nil, ended, ended},
 		"downloadUrl":          {j.DownloadURL != nil, ended, ended},
 		"downloadUrlExpiresAt": {j.DownloadExpires != nil, ended, ended},
-		"error":                {j.Error != nil, j.Status == "failed", j.Status == "failed"},
+		"rate":                 {j.Rate != nil, j.Status == "processing", false},
+		"etaSeconds":           {j.ETASeconds != nil, j.Status == "processing", false},
+		"error":                {j.Error != nil, j.Status == "failed" || j.Status == "cancelled", j.Status == "failed"},
 	} {
 		if is.there && !is.may || !is.there && is.must {
 			a.errorf("%s of a job that is %s: there is %v", name, j.Status, is.there)

@@ -61,7 +61,8 @@ func testJobs(s *suite) {
 		if want := (summary{NotProcessed: 2}); job.summary != want {
 			job.errorf("the summary is %+v, want %+v", job.summary, want)
 		}
-		options := map[string]bool{"upsert": false, "skipDuplicates": true, "sendWelcomeEmail": false, "dryRun": true}
+		options := map[string]any{"upsert": false, "skipDuplicates": true, "sendWelcomeEmail": false, "dryRun": true,
+			"updateOnly": false, "merge": "merge", "maxFailed": nil}
 		if diff := cmp.Diff(options, job.Options); diff != "" {
 			job.errorf("options (-want +got):\n%s", diff)
 		}

@@ -203,7 +203,8 @@ func testOptions(s *suite) {
 	s.run("defaults are upsert without the others", func(w *world) {
 		for _, body := range []string{bodyOf(annRow), bodyWith(`{}`, annRow)} {
 			job := w.job(w.submit(body))
-			want := map[string]bool{"upsert": true, "skipDuplicates": false, "sendWelcomeEmail": false, "dryRun": false}
+			want := map[string]any{"upsert": true, "skipDuplicates": false, "sendWelcomeEmail": false, "dryRun": false,
+				"updateOnly": false, "merge": "merge", "maxFailed": nil}
 			if diff := cmp.Diff(want, job.Options); diff != "" {
 				job.errorf("options (-want +got):\n%s", diff)
 			}

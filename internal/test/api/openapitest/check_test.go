@@ -133,7 +133,7 @@ const (
 func job(status, times string) string {
 	return `{"success":true,"data":{"jobId":"` + id + `","type":"user_import","status":"` + status + `","totalRecords":3,"processedRecords":1,` +
 		`"progress":33,"summary":{"created":1,"updated":0,"unchanged":0,"skipped":0,"failed":0,"notProcessed":2},` +
-		`"options":{"upsert":true,"skipDuplicates":false,"sendWelcomeEmail":false,"dryRun":false},"createdBy":"a",` +
+		`"parentJobId":null,"rate":null,"etaSeconds":null,"label":"","options":{"upsert":true,"skipDuplicates":false,"sendWelcomeEmail":false,"dryRun":false,"updateOnly":false,"merge":"fill","maxFailed":0},"createdBy":"a",` +
 		`"createdAt":"2026-01-02T03:04:05.678Z","updatedAt":"2026-01-02T03:04:05.678Z","expiresAt":"2026-01-02T03:04:05.678Z","startedAt":null,` +
 		times + `,"downloadUrlExpiresAt":null,"error":null}}`
 }

@@ -98,10 +98,10 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	require.NoError(t, err)
 	for name, value := range map[string]any{
 		"User":      bulk.User{ID: "u", Email: "e", CustomFields: fields, Metadata: fields},
-		"Options":   bulk.Options{},
+		"Options":   bulk.Options{Label: "l"},
 		"Summary":   bulk.Summary{},
 		"RowResult": bulk.RowResult{Line: 1, UserID: "u", Email: "e", Errors: make([]bulk.RowError, 1), WelcomeEmail: bulk.WelcomeSent},
-		"RowError":  bulk.RowError{Field: "f", Retryable: true},
+		"RowError":  bulk.RowError{Field: "f", Retryable: true, ConflictsWith: "u"},
 		"JobError":  bulk.JobError{},
 	} {
 		assert.Equal(t, members(value), slices.Sorted(maps.Keys(schema(name).Properties)), name)
@@ -118,7 +118,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		string(bulk.CodeInvalidUser), string(bulk.CodeMissingIdentifier), string(bulk.CodeInvalidUserID), string(bulk.CodeInvalidEmail),
 		string(bulk.CodeInvalidCustomFields), string(bulk.CodeInvalidMetadata), string(bulk.CodeUnknownField), string(bulk.CodeDuplicateKey),
-		string(bulk.CodeFieldRule), string(bulk.CodeUserTooLarge), string(bulk.CodeUserExists), string(bulk.CodeEmailTaken), string(bulk.CodeStoreError), string(bulk.CodeOutcomeUnknown),
+		string(bulk.CodeFieldRule), string(bulk.CodeUserTooLarge), string(bulk.CodeUserExists), string(bulk.CodeUserNotFound), string(bulk.CodeEmailTaken), string(bulk.CodeStoreError), string(bulk.CodeOutcomeUnknown),
 	}, enum(schema("RowErrorCode")))
 	assert.ElementsMatch(t, []string{
 		string(bulk.StatusCreated), string(bulk.StatusUpdated), string(bulk.StatusUnchanged), string(bulk.StatusSkipped),
@@ -127,7 +127,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		string(bulk.JobPending), string(bulk.JobProcessing), string(bulk.JobCompleted), string(bulk.JobFailed), string(bulk.JobCancelled),
 	}, enum(schema("JobStatus")))
-	assert.ElementsMatch(t, []string{bulk.JobErrorUnavailable, bulk.JobErrorInternal, bulk.JobErrorAttempts}, enum(property("JobError", "code")))
+	assert.ElementsMatch(t, []string{bulk.JobErrorUnavailable, bulk.JobErrorInternal, bulk.JobErrorAttempts, bulk.JobErrorTooManyFailed}, enum(property("JobError", "code")))
 
 	// Every code of the list belongs to a response, and the other way round.
 	codes := map[string]bool{}

@@ -212,6 +212,9 @@ func (s *service) operate(path, method string, op *openapi3.Operation) {
 	for _, p := range op.Parameters {
 		s.parameter(d, p.Value, mediaType)
 	}
+	if d.query.Get("updateOnly") == "true" {
+		d.query.Del("upsert") // as the document says in words
+	}
 	spoiled := rapid.IntRange(0, 2).Draw(s.t, "spoiled") == 2
 	if spoiled {
 		s.spoil(d, op)
@@ -247,6 +250,9 @@ func (s *service) body(d *draft, op *openapi3.Operation) string {
 	d.header.Set("Content-Type", mediaType)
 	request := drawValue(s.t, content["application/json"].Schema, "request")
 	rows, _ := request.(map[string]any)["users"].([]any)
+	if options, ok := request.(map[string]any)["options"].(map[string]any); ok && options["updateOnly"] == true {
+		delete(options, "upsert") // that both are true is tied together
+	}
 	switch mediaType {
 	case "application/json":
 		d.body = encode(request)
@@ -269,7 +275,7 @@ func (s *service) parameter(d *draft, p *openapi3.Parameter, mediaType string) {
 		return
 	}
 	value := fmt.Sprint(drawValue(s.t, p.Schema, p.Name))
-	known := map[string][]string{"jobId": s.jobs, "token": s.tokens, "Prefer": {"respond-async", "wait=1"}, "Idempotency-Key": {"k1", "k2", "k3"}}
+	known := map[string][]string{"jobId": s.jobs, "token": s.tokens, "Prefer": {"respond-async", "wait=0"}, "Idempotency-Key": {"k1", "k2", "k3"}}
 	if list := known[p.Name]; len(list) > 0 && rapid.IntRange(0, 9).Draw(s.t, "made up") > 0 {
 		value = rapid.SampledFrom(list).Draw(s.t, p.Name)
 	}
