@@ -31,7 +31,11 @@ type usage struct {
 	// since is when the tenant began to wait, last when it was last refused; zero if
 	// it does not wait.
 	since, last time.Time
+	want        int64 // the most that a request of it was refused while it waits
 }
+
+// served ends the wait of a tenant.
+func (u *usage) served() { u.since, u.last, u.want = time.Time{}, time.Time{}, 0 }
 
 func newBudget(total int64, retryAfter time.Duration) *budget {
 	// Time to come again, and once more should that fail.
@@ -75,7 +79,7 @@ func (b *budget) share(tenant string) int64 {
 func (b *budget) forget(now time.Time) {
 	for name, u := range b.tenants {
 		if !u.since.IsZero() && now.Sub(u.last) > b.patience {
-			u.since, u.last = time.Time{}, time.Time{}
+			u.served()
 		}
 		b.drop(name, u)
 	}
@@ -122,7 +126,7 @@ func (h *hold) grow(n int64) error {
 		if u.since.IsZero() {
 			u.since = now
 		}
-		u.last = now
+		u.last, u.want = now, max(u.want, n)
 		h.refused = true
 		return busy()
 	}
@@ -141,10 +145,10 @@ func (h *hold) close() {
 	u.held -= h.n
 	u.requests--
 	b.used -= h.n
-	h.n, h.closed = 0, true
-	if !h.refused {
-		u.since, u.last = time.Time{}, time.Time{} // its turn has come
+	if !h.refused && h.n >= u.want {
+		u.served() // its turn has come
 	}
+	h.n, h.closed = 0, true
 	b.drop(h.tenant, u)
 }
 

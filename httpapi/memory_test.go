@@ -80,6 +80,27 @@ func TestBudgetIsShared(t *testing.T) {
 	})
 }
 
+// Small requests of a tenant do not end the wait of its large one.
+func TestBudgetWaitsForTheLargest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(steps(10), 5*time.Second)
+		greedy := b.open("greedy")
+		require.NoError(t, greedy.grow(steps(6)))
+		large := b.open("modest")
+		require.Error(t, large.grow(steps(5)))
+		large.close()
+		small := b.open("modest")
+		require.NoError(t, small.grow(steps(1)))
+		small.close()
+		assert.Error(t, greedy.grow(steps(7)), "rule: the other tenant still waits")
+		greedy.close()
+		large = b.open("modest")
+		require.NoError(t, large.grow(steps(5)))
+		large.close()
+		assert.Zero(t, b.of("modest").want)
+	})
+}
+
 // Two tenants whose requests fit one at a time take turns.
 func TestBudgetTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
