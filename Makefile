@@ -9,6 +9,7 @@ BENCH     ?= .
 FUZZTIME  ?= 30s
 FUZZ      ?= .
 SOAK      ?=
+FLOOD     ?=
 THRESHOLD ?= 90
 FAULTS    ?= .
 
@@ -16,7 +17,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN         = .cache/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench fuzz soak cover mutate tools
+.PHONY: help test api lint bench fuzz soak flood cover mutate tools
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +58,11 @@ soak: tools  ## kill, stop and restart real processes while they import; SOAK=-q
 	@mkdir -p .cache
 	@$(GO) build -o $(BIN)/ ./internal/cmd/soak
 	$(BIN)/testservers -require -only dynoxide,versitygw -- $(BIN)/soak -dir .cache $(SOAK)
+
+flood: tools  ## send 64 large or hostile bodies at once, of each kind, to a server of 512 MB; FLOOD='-run CSV'
+	@$(GO) build -o $(BIN)/ ./internal/cmd/flood ./examples/server
+	$(BIN)/flood -server $(BIN)/server $(FLOOD)
+	$(BIN)/testservers -require -only dynoxide,versitygw -- $(BIN)/flood -aws -server $(BIN)/server $(FLOOD)
 
 # A line of the profile is "file:range statements count"; each of the two test
 # programs has lines for all blocks of both packages.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // An attempt is one claim of a job: the work on it from the last checkpoint until
@@ -249,12 +251,12 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 		// ends by itself.
 		return err
 	case err != nil && a.hopeless(err):
-		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, "error", err)
+		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, redact.Error(err))
 		a.failure = jobError(err)
 	case err != nil && a.known && a.cancelled.Load() && !errors.Is(err, context.DeadlineExceeded):
 		// It need not be waited for what failed: the rows are not wanted any more. A
 		// backend that is silent would be silent at the end of the job too.
-		a.cfg.Logger.WarnContext(ctx, "attempt failed", "job", a.job.ID, "error", err)
+		a.cfg.Logger.WarnContext(ctx, "attempt failed", "job", a.job.ID, redact.Error(err))
 	case err != nil:
 		return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 	}

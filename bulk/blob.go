@@ -75,6 +75,25 @@ type BlobInfo struct {
 	ContentType string
 }
 
+// A PutBufferer is a [BlobStore] that holds more than a little of what it puts.
+type PutBufferer interface {
+	// PutMemory returns the most bytes of memory that a Put holds, of a blob of any
+	// length. A store that keeps its blobs in memory does not count these.
+	PutMemory() int64
+}
+
+// defaultPutMemory is for stores that stream.
+const defaultPutMemory = 1 << 20
+
+// PutMemory returns how much memory a Put of the store holds at most, 1 MiB if
+// neither the store nor what it wraps is a [PutBufferer].
+func PutMemory(blobs BlobStore) int64 {
+	if store, ok := ability[PutBufferer](blobs); ok {
+		return store.PutMemory()
+	}
+	return defaultPutMemory
+}
+
 // A URLSigner is a [BlobStore] whose blobs can be downloaded by anyone who has
 // the URL, with a bare GET and no credentials.
 type URLSigner interface {

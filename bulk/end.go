@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // end ends the job: every write that was sent has its result by then, or is known
@@ -43,7 +45,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
 		// The blob store is at fault for good, so there can be no file.
-		a.cfg.Logger.ErrorContext(ctx, "no results file", "job", a.job.ID, "error", err)
+		a.cfg.Logger.ErrorContext(ctx, "no results file", "job", a.job.ID, redact.Error(err))
 		key = ""
 	}
 	failure := a.failure
@@ -146,6 +148,6 @@ func (a *attempt) tidy(ctx context.Context) {
 		group.Go(func() error { return a.blobs.Delete(ctx, key) })
 	}
 	if err := group.Wait(); err != nil {
-		a.cfg.Logger.WarnContext(ctx, "blobs not removed", "job", a.job.ID, "error", err)
+		a.cfg.Logger.WarnContext(ctx, "blobs not removed", "job", a.job.ID, redact.Error(err))
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // An engine takes the rows of one import to the store: it reads and validates
@@ -250,7 +252,7 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 		return fatal
 	}
 	if err != nil {
-		e.log.WarnContext(ctx, "lookup failed", "import", e.run, "rows", len(items), "error", err)
+		e.log.WarnContext(ctx, "lookup failed", "import", e.run, "rows", len(items), redact.Error(err))
 	}
 	for i, it := range items {
 		if err == nil {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // A request with an idempotency key reserves the key before it does anything, and
@@ -58,6 +60,7 @@ func (im *Importer) acceptKeyed(ctx context.Context, req *request) (*Accepted, e
 // A keyed is the idempotency key of a request under way.
 type keyed struct {
 	keys    guardedKeys
+	tenant  string
 	run     string // of key
 	token   int64  // the version of the reservation
 	rows    *fingerprintReader
@@ -123,7 +126,7 @@ func (k *keyed) owned(ctx context.Context) error {
 
 // journal returns the journal of the key's import.
 func (k *keyed) journal(blobs guardedBlobs) *journal {
-	k.log = newJournal(blobs, blobFolder(k.key.Tenant, runID(k.run)), k.token, syncBackoff, k.owned)
+	k.log = newJournal(blobs, blobFolder(k.tenant, runID(k.run)), k.token, syncBackoff, k.owned)
 	return k.log
 }
 
@@ -138,7 +141,7 @@ func (im *Importer) reserve(ctx context.Context, req *request) error {
 		return &RequestError{Code: CodeInvalidRequest,
 			Message: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxIdempotencyKey)}
 	}
-	k := &keyed{keys: im.cfg.keys(), mu: newTurn()}
+	k := &keyed{keys: im.cfg.keys(), tenant: req.Principal.Tenant, mu: newTurn()}
 	for range syncBackoff.attempts {
 		found, err := im.findKey(ctx, k.keys, req)
 		if err != nil {
@@ -285,7 +288,7 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 		if answer.Report != nil {
 			key, err := im.putReport(ctx, k, answer.Report)
 			if err != nil {
-				im.cfg.Logger.WarnContext(ctx, "answer not kept for its idempotency key", "import", k.key.Run, "error", err)
+				im.cfg.Logger.WarnContext(ctx, "answer not kept for its idempotency key", "import", k.key.Run, redact.Error(err))
 				return err
 			}
 			next.Report = key
@@ -304,7 +307,7 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 	case errors.Is(err, ErrConflict):
 		err = ErrIdempotencyKeyInProgress
 	case err != nil:
-		im.cfg.Logger.WarnContext(ctx, "idempotency key not settled", "import", k.key.Run, "error", err)
+		im.cfg.Logger.WarnContext(ctx, "idempotency key not settled", "import", k.key.Run, redact.Error(err))
 	case answer != nil && answer.Report != nil || next.Run != k.run:
 		im.tidy(ctx, k)
 	}
@@ -316,7 +319,7 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 func (im *Importer) tidy(ctx context.Context, k *keyed) {
 	for _, key := range k.log.keys() {
 		if err := im.blobs.Delete(ctx, key); err != nil {
-			im.cfg.Logger.WarnContext(ctx, "blob not removed", "key", key, "error", err)
+			im.cfg.Logger.WarnContext(ctx, "blob not removed", "key", key, redact.Error(err))
 		}
 	}
 }

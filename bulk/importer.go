@@ -9,9 +9,9 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // An Importer takes requests: it imports small ones at once and makes jobs of
@@ -36,6 +36,10 @@ func NewImporter(cfg Config) (*Importer, error) {
 	}
 	_, signs := ability[URLSigner](cfg.Blobs)
 	cfg.Logger.Debug("importer made", "maxBatch", BatchSize(cfg.Store), "idempotencyKeys", cfg.IdempotencyKeys != nil, "signedURLs", signs)
+	if cfg.IdempotencyKeys == nil {
+		cfg.Logger.Warn("requests with an idempotency key will be refused: Config.IdempotencyKeys is not set, and Config.Jobs keeps no keys nor unwraps to what does",
+			"jobs", fmt.Sprintf("%T", cfg.Jobs))
+	}
 	return &Importer{cfg: cfg, blobs: cfg.blobs(), jobs: cfg.jobs(), rules: rules}, nil
 }
 
@@ -45,6 +49,14 @@ func (im *Importer) FieldRules() map[string]string { return maps.Clone(im.rules)
 
 // Logger returns [Config.Logger], for those who serve the importer.
 func (im *Importer) Logger() *slog.Logger { return im.cfg.Logger }
+
+// SyncThreshold returns [Config.SyncThreshold] with its default: so many rows of a
+// request are held in memory, unless it is made a job before.
+func (im *Importer) SyncThreshold() int { return im.cfg.SyncThreshold }
+
+// PutMemory returns what a request that becomes a job takes for its payload: that of
+// [PutMemory].
+func (im *Importer) PutMemory() int64 { return PutMemory(im.cfg.Blobs) }
 
 // A Request is a request to import users.
 type Request struct {
@@ -102,7 +114,7 @@ func (r *request) options() Options {
 // Accept does what the API does with a request: below [Config.SyncThreshold]
 // rows it is [Importer.Import], from there on [Importer.Submit].
 func (im *Importer) Accept(ctx context.Context, req Request) (*Accepted, error) {
-	if err := im.check(req.Principal); err != nil {
+	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
 	r := im.newRequest(req)
@@ -135,17 +147,6 @@ func (im *Importer) accept(ctx context.Context, req *request) (*Accepted, error)
 	return &Accepted{Job: job}, err
 }
 
-// check returns why the principal may not import.
-func (im *Importer) check(p Principal) error {
-	if err := p.Authorize(); err != nil {
-		return err
-	}
-	if len(p.Tenant) > MaxTenant || !utf8.ValidString(p.Tenant) || strings.Contains(p.Tenant, "\x00") {
-		return Permanent(fmt.Errorf("bulk: tenant has more than %d bytes, is not UTF-8 or has the character U+0000", MaxTenant))
-	}
-	return nil
-}
-
 // checkEnd returns why the request is refused once its rows have ended.
 func (im *Importer) checkEnd(req *request) error {
 	if req.rows.count == 0 {
@@ -170,7 +171,7 @@ func (im *Importer) checkEnd(req *request) error {
 // the batches under way have ended; rows may then have been written, and the same
 // request may be sent again.
 func (im *Importer) Import(ctx context.Context, req Request) (*Report, error) {
-	if err := im.check(req.Principal); err != nil {
+	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
 	r := im.newRequest(req)
@@ -270,7 +271,7 @@ func (im *Importer) welcome(ctx context.Context, tenant, run string, report repo
 	post := &postman{cfg: &im.cfg, run: run, tenant: tenant}
 	for batch := range slices.Chunk(created(report, 0), MaxWelcomeBatch) {
 		if err := post.send(ctx, batch); err != nil {
-			im.cfg.Logger.WarnContext(ctx, "welcome emails failed", "import", run, "error", err)
+			im.cfg.Logger.WarnContext(ctx, "welcome emails failed", "import", run, redact.Error(err))
 			for _, row := range batch {
 				row.WelcomeEmail = cmp.Or(row.WelcomeEmail, WelcomeFailed)
 			}
@@ -283,7 +284,7 @@ func (im *Importer) welcome(ctx context.Context, tenant, run string, report repo
 // and those of the backends: see [Retryable]. With any of them no job was made and
 // no blob is left behind.
 func (im *Importer) Submit(ctx context.Context, req Request) (*Job, error) {
-	if err := im.check(req.Principal); err != nil {
+	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
 	return im.submit(ctx, im.newRequest(req))
@@ -368,7 +369,7 @@ func (im *Importer) discard(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	if err := im.blobs.Delete(ctx, key); err != nil {
-		im.cfg.Logger.WarnContext(ctx, "blob not removed", "key", key, "error", err)
+		im.cfg.Logger.WarnContext(ctx, "blob not removed", "key", key, redact.Error(err))
 	}
 }
 
@@ -379,7 +380,7 @@ const discardTimeout = 15 * time.Second
 // Job returns a job. A job that does not exist, has expired or belongs to a
 // tenant that the principal may not see is [ErrJobNotFound].
 func (im *Importer) Job(ctx context.Context, p Principal, id string) (*Job, error) {
-	if err := im.check(p); err != nil {
+	if err := p.Authorize(); err != nil {
 		return nil, err
 	}
 	job, err := im.JobByID(ctx, id)
@@ -434,7 +435,7 @@ func (im *Importer) Wait(ctx context.Context, p Principal, id string, atMost tim
 // all. limit is from 1 to 100. cursor is "" for the first page; the cursor
 // returned is "" after the last one. A bad cursor is [ErrBadCursor].
 func (im *Importer) Jobs(ctx context.Context, p Principal, status JobStatus, limit int, cursor string) (jobs []Job, next string, err error) {
-	if err := im.check(p); err != nil {
+	if err := p.Authorize(); err != nil {
 		return nil, "", err
 	}
 	jobs, next, err = im.jobs.List(ctx, JobFilter{Tenant: p.Tenant, Status: status, Limit: limit, Cursor: cursor})

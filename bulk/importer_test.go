@@ -326,6 +326,14 @@ func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 			assert.NotEmpty(t, refused.Message)
 		}
 	}
+	unusable := func(field, problem string) func(t *testing.T, err error) {
+		return func(t *testing.T, err error) {
+			var fault *bulk.ConfigError
+			require.ErrorAs(t, err, &fault)
+			assert.Equal(t, bulk.ConfigError{Field: field, Problem: problem}, *fault)
+			assert.False(t, bulk.Retryable(err), "rule: the host has to mend it")
+		}
+	}
 	for name, test := range map[string]struct {
 		change func(req *bulk.Request)
 		want   func(t *testing.T, err error)
@@ -333,16 +341,25 @@ func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 		"Role":   {func(r *bulk.Request) { r.Principal.Role = "user" }, func(t *testing.T, err error) { assert.ErrorIs(t, err, bulk.ErrForbidden) }},
 		"NoRole": {func(r *bulk.Request) { r.Principal.Role = "" }, func(t *testing.T, err error) { assert.ErrorIs(t, err, bulk.ErrForbidden) }},
 		"LongTenant": {func(r *bulk.Request) { r.Principal.Tenant = strings.Repeat("x", bulk.MaxTenant+1) },
-			func(t *testing.T, err error) { assert.ErrorContains(t, err, "tenant") }},
-		"TenantNotUTF8": {func(r *bulk.Request) { r.Principal.Tenant = "\xff" },
-			func(t *testing.T, err error) { assert.ErrorContains(t, err, "tenant") }},
-		"Empty": {func(r *bulk.Request) { r.Rows = bulk.Users() }, refusal(bulk.CodeEmptyUsers)},
+			unusable("Principal.Tenant", "has 129 bytes; the limit is 128")},
+		"TenantNotUTF8": {func(r *bulk.Request) { r.Principal.Tenant = "\xff" }, unusable("Principal.Tenant", "is not valid UTF-8")},
+		"LongID": {func(r *bulk.Request) { r.Principal.ID = strings.Repeat("x", bulk.MaxPrincipalID+1) },
+			unusable("Principal.ID", "has 1025 bytes; the limit is 1024")},
+		"IDNotUTF8": {func(r *bulk.Request) { r.Principal.ID = "\xff" }, unusable("Principal.ID", "is not valid UTF-8")},
+		"Empty":     {func(r *bulk.Request) { r.Rows = bulk.Users() }, refusal(bulk.CodeEmptyUsers)},
 		"TooMany": {func(r *bulk.Request) { r.Rows = bulk.Users(people(345)...) }, func(t *testing.T, err error) {
 			refusal(bulk.CodeTooManyUsers)(t, err)
 			var refused *bulk.RequestError
 			errors.As(err, &refused)
 			assert.Equal(t, map[string]any{"count": 345, "limit": 200}, refused.Details)
 			assert.Equal(t, "request has 345 users; the limit is 200", refused.Message)
+		}},
+		"FarTooMany": {func(r *bulk.Request) { r.Rows = &brokenRows{bulk.Users(people(2001)...), reason} }, func(t *testing.T, err error) {
+			refusal(bulk.CodeTooManyUsers)(t, err)
+			var refused *bulk.RequestError
+			errors.As(err, &refused)
+			assert.Equal(t, map[string]any{"count": 2000, "limit": 200}, refused.Details, "rule: a body with millions of rows is not counted to its end")
+			assert.Equal(t, "request has more than 2000 users; the limit is 200", refused.Message)
 		}},
 		"OneTooMany": {func(r *bulk.Request) { r.Rows = bulk.Users(people(201)...) }, refusal(bulk.CodeTooManyUsers)},
 		"Reader": {func(r *bulk.Request) { r.Rows = &brokenRows{bulk.Users(people(20)...), reason} },

@@ -10,8 +10,10 @@ const MaxWelcomeBatch = 50
 type Mailer interface {
 	// SendWelcome sends 1 to [MaxWelcomeBatch] messages and returns one outcome
 	// for each, by index: nil if it was accepted for delivery. Any error makes
-	// the row's welcomeEmail "failed"; it never fails the row or the job. The
-	// text of an error is logged, not shown.
+	// the row's welcomeEmail "failed"; it never fails the row or the job. The text
+	// of an error is neither shown nor logged, for it may name the address: what is
+	// logged is what its method ErrorCode() string returns, if it or one that it
+	// wraps has that, as errors of the AWS SDK have, and else its type.
 	//
 	// After a crash one call may be repeated, with the same keys: a mailer that
 	// can tell a repeated key from a new one sends a message once.

@@ -1,5 +1,10 @@
 package bulk
 
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
 // A Role is what a caller may do.
 type Role string
 
@@ -15,9 +20,13 @@ const (
 // MaxTenant is the length of a tenant's name in bytes.
 const MaxTenant = 128
 
+// MaxPrincipalID is the length of a principal's id in bytes.
+const MaxPrincipalID = 1024
+
 // A Principal is an authenticated caller. The host authenticates.
 type Principal struct {
-	// ID names the caller; it becomes [Job.CreatedBy].
+	// ID names the caller; it becomes [Job.CreatedBy]: up to [MaxPrincipalID] bytes
+	// of valid UTF-8.
 	ID string
 	// Tenant is whose users and jobs the caller works on: up to [MaxTenant]
 	// bytes of valid UTF-8 without the character U+0000. A host without tenants
@@ -28,14 +37,27 @@ type Principal struct {
 	Role Role
 }
 
-// Authorize returns [ErrForbidden] unless the principal may use imports.
+// Authorize returns [ErrForbidden] unless the principal may use imports, and a
+// [*ConfigError] for one that no host should make: that is the host's fault and not
+// the caller's.
 func (p Principal) Authorize() error {
 	switch p.Role {
 	case RoleAdmin, RoleSuperAdmin:
-		return nil
 	default:
 		return ErrForbidden
 	}
+	for _, part := range []struct {
+		field, text string
+		most        int
+	}{{"Principal.Tenant", p.Tenant, MaxTenant}, {"Principal.ID", p.ID, MaxPrincipalID}} {
+		switch {
+		case len(part.text) > part.most:
+			return Permanent(&ConfigError{part.field, fmt.Sprintf("has %d bytes; the limit is %d", len(part.text), part.most)})
+		case !utf8.ValidString(part.text):
+			return Permanent(&ConfigError{part.field, "is not valid UTF-8"})
+		}
+	}
+	return nil
 }
 
 // mayUse reports whether the principal may read and cancel the job.

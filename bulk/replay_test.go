@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/logtest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )
@@ -115,7 +115,7 @@ func newWorld(t *testing.T, s scenario) *world {
 	w.cfg = bulk.Config{
 		Store: w.store, Blobs: w.blobs, Jobs: w.jobs,
 		Parallel: 4, SegmentRows: 7 + int(s.seed%3)*20, Lease: 30 * time.Second, MaxAttempts: 50,
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: logtest.New(t),
 	}
 	im, err := bulk.NewImporter(w.cfg)
 	if err != nil {

@@ -74,7 +74,7 @@ func (l *rowList) Next() (Row, error) {
 }
 
 // A limitedReader yields the rows of a request. If there are more than limit it
-// counts them all and refuses the request.
+// counts them, up to a multiple of limit, and refuses the request.
 type limitedReader struct {
 	rows  RowReader
 	ahead []Row // rows that were read ahead
@@ -122,10 +122,18 @@ func (l *limitedReader) next() (Row, error) {
 	return l.rows.Next()
 }
 
-// refuse counts all rows, and refuses the request.
+// countFactor bounds how many times the limit rows are counted. A small body may have
+// millions.
+const countFactor = 10
+
+// refuse counts the rows, and refuses the request.
 func (l *limitedReader) refuse() error {
-	count := l.count + len(l.ahead)
+	count, most, more := l.count+len(l.ahead), countFactor*l.limit, ""
 	for {
+		if count > most {
+			count, more = most, "more than "
+			break
+		}
 		_, err := l.rows.Next()
 		if err == io.EOF {
 			break
@@ -137,7 +145,7 @@ func (l *limitedReader) refuse() error {
 	}
 	return &RequestError{
 		Code:    CodeTooManyUsers,
-		Message: fmt.Sprintf("request has %d users; the limit is %d", count, l.limit),
+		Message: fmt.Sprintf("request has %s%d users; the limit is %d", more, count, l.limit),
 		Details: map[string]any{"count": count, "limit": l.limit},
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // An item is a row under way, or an entry that is inherited from an earlier claim
@@ -285,7 +287,7 @@ func (s *settlement) fail(it *item) []*item {
 		for _, row := range it.rows {
 			s.final(row, failed(&row.plan, row.found, it.err))
 		}
-		s.log.Warn("rows could not be written", "import", s.run, "row", it.plan.index, "rows", len(it.rows), "error", it.err)
+		s.log.Warn("rows could not be written", "import", s.run, "row", it.plan.index, "rows", len(it.rows), redact.Error(it.err))
 		s.release(it)
 		return nil
 	}
@@ -295,7 +297,7 @@ func (s *settlement) fail(it *item) []*item {
 		return []*item{it}
 	}
 	if !errors.Is(it.err, ErrUserTooLarge) {
-		s.log.Warn("row could not be written", "import", s.run, "row", it.plan.index, "error", it.err)
+		s.log.Warn("row could not be written", "import", s.run, "row", it.plan.index, redact.Error(it.err))
 	}
 	if !Retryable(it.err) {
 		s.health.met()
@@ -430,7 +432,7 @@ func (s *settlement) finish(it *item) {
 // applied.
 func (s *settlement) finishUnknown(it *item) {
 	e := it.entry
-	s.log.Warn("outcome of a write is unknown", "import", s.run, "row", e.Rows[0].Index, "rows", len(e.Rows), "error", it.err)
+	s.log.Warn("outcome of a write is unknown", "import", s.run, "row", e.Rows[0].Index, "rows", len(e.Rows), redact.Error(it.err))
 	s.health.unsure()
 	rows := slices.Clone(e.Rows)
 	for i := range rows {

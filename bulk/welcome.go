@@ -3,8 +3,11 @@ package bulk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // Welcome emails go out when all rows of an import have their results, to the
@@ -57,10 +60,28 @@ func (p *postman) send(ctx context.Context, rows []*RowResult) error {
 		p.silent = p.silent || errors.Is(err, context.DeadlineExceeded)
 		if err != nil {
 			to[i].WelcomeEmail = WelcomeFailed
-			p.cfg.Logger.WarnContext(ctx, "welcome email failed", "import", p.run, "row", to[i].Index, "error", err)
+			p.cfg.Logger.WarnContext(ctx, "welcome email failed", "import", p.run, "row", to[i].Index, "code", mailCode(err))
 		}
 	}
 	return err
+}
+
+// mailCode says what went wrong with an email. The text of the error may have the
+// address in it, in whatever words the service has for it.
+func mailCode(err error) string {
+	var coded interface{ ErrorCode() string }
+	switch {
+	case errors.As(err, &coded):
+		return redact.Text(coded.ErrorCode())
+	case errors.Is(err, context.DeadlineExceeded):
+		return "deadline exceeded"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return fmt.Sprintf("%T", err)
 }
 
 func (p *postman) lookup(ctx context.Context, rows []*RowResult) (found []Found, err error) {

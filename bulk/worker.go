@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // A Worker runs jobs, one at a time: it claims a job, imports its rows segment by
@@ -42,7 +44,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		changed, err := jobs.changed() // before the claim, so that no job is missed
 		if err != nil {
-			w.cfg.Logger.ErrorContext(ctx, "queue does not notify", "error", err)
+			w.cfg.Logger.ErrorContext(ctx, "queue does not notify", redact.Error(err))
 		}
 		asked := time.Now()
 		job, err := jobs.Claim(ctx, w.claim(""))
@@ -51,7 +53,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.log(ctx, &job, w.runClaimed(ctx, &job, asked))
 			continue
 		case !errors.Is(err, ErrNoJob) && ctx.Err() == nil:
-			w.cfg.Logger.WarnContext(ctx, "claim failed", "error", err)
+			w.cfg.Logger.WarnContext(ctx, "claim failed", redact.Error(err))
 		}
 		timer := time.NewTimer(w.cfg.Poll)
 		select {
@@ -87,7 +89,7 @@ func (w *Worker) claim(id string) Claim {
 
 func (w *Worker) log(ctx context.Context, job *Job, err error) {
 	if err != nil && !errors.Is(err, ErrJobLeft) {
-		w.cfg.Logger.ErrorContext(ctx, "attempt failed", "job", job.ID, "attempt", job.Attempts, "error", err)
+		w.cfg.Logger.ErrorContext(ctx, "attempt failed", "job", job.ID, "attempt", job.Attempts, redact.Error(err))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/logtest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )
@@ -106,7 +106,7 @@ func newFixture(t *testing.T) *fixture {
 	f.store = &slowStore{Store: f.mem, takes: 10 * time.Millisecond}
 	f.cfg = bulk.Config{
 		Store: f.store, Blobs: f.blobs, Jobs: f.jobs, Mailer: f.post,
-		Parallel: 4, SegmentRows: 100, Logger: slog.New(slog.DiscardHandler),
+		Parallel: 4, SegmentRows: 100, Logger: logtest.New(t),
 	}
 	return f
 }

@@ -10,12 +10,21 @@ import (
 // An answer writes the response of a call.
 type answer struct {
 	http.ResponseWriter
-	begun bool // the status has been sent
-	gone  bool // the caller does not take the answer
+	r     *http.Request
+	sent  *arrival // the body of the request, nil if nobody reads it
+	begun bool     // the status has been sent
+	gone  bool     // the caller does not take the answer
 }
 
-// WriteHeader sends the status.
+// WriteHeader sends the status. A body that was not read to its end is not waited for:
+// to keep the connection, the server would do that before it sends the answer. Behind
+// the answer it reads on for a little, so that a caller who is still sending sees the
+// answer and not a connection that was reset; the deadline bounds that.
 func (a *answer) WriteHeader(status int) {
+	if !a.begun && a.r.ProtoMajor == 1 && a.unread() {
+		a.Header().Set("Connection", "close")
+		_ = http.NewResponseController(a.ResponseWriter).SetReadDeadline(time.Now().Add(lingering))
+	}
 	a.begun = true
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -27,13 +36,28 @@ func (a *answer) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// unread reports whether some of the request's body may still come.
+func (a *answer) unread() bool {
+	if a.sent != nil {
+		return !a.sent.ended.Load()
+	}
+	return a.r.Body != nil && a.r.Body != http.NoBody && a.r.ContentLength != 0
+}
+
 // abort closes the connection, so that nobody takes a part of an answer for the
 // whole. The deadline sees to it where a middleware of the host keeps the panic
 // from the server.
 func (a *answer) abort() {
-	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(past)
 	panic(http.ErrAbortHandler)
 }
+
+// lingering is how long a connection is kept for the answer to a request whose body is
+// still on its way.
+const lingering = time.Second
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
 
 // envelope is what every JSON answer looks like.
 type envelope struct {

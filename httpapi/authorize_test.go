@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -146,4 +147,36 @@ func TestTenantThatCannotBe(t *testing.T) {
 	})
 	rec := w.do(admin, "GET", "/v1/bulk/jobs", "")
 	require.GreaterOrEqual(t, rec.Code, 500)
+}
+
+// A caller that the host should not have made is the host's fault: the log says what is
+// wrong with it and where it came from, and the answer does not.
+func TestUnusableCallers(t *testing.T) {
+	for name, test := range map[string]struct {
+		caller bulk.Principal
+		log    string
+	}{
+		"long tenant":      {bulk.Principal{Role: bulk.RoleAdmin, Tenant: strings.Repeat("x", 129), ID: "ana"}, "Principal.Tenant has 129 bytes; the limit is 128"},
+		"tenant not UTF-8": {bulk.Principal{Role: bulk.RoleSuperAdmin, Tenant: "caf\xe9", ID: "ana"}, "Principal.Tenant is not valid UTF-8"},
+		"long id":          {bulk.Principal{Role: bulk.RoleAdmin, ID: strings.Repeat("x", 1025)}, "Principal.ID has 1025 bytes; the limit is 1024"},
+		"id not UTF-8":     {bulk.Principal{Role: bulk.RoleAdmin, ID: "\xff"}, "Principal.ID is not valid UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(_ *bulk.Config, api *httpapi.Config) {
+				api.Authorize = func(*http.Request) (bulk.Principal, error) { return test.caller, nil }
+			})
+			for _, path := range []string{"GET /v1/bulk/jobs", "POST /v1/bulk/users", "GET /v1/bulk/jobs/job_1", "GET /v1/bulk/openapi.json"} {
+				method, target, _ := strings.Cut(path, " ")
+				before := strings.Count(w.log.String(), "\n")
+				rec := w.do("", method, target, usersBody(1))
+				requireProblem(t, rec, http.StatusInternalServerError, "INTERNAL_ERROR")
+				assert.NotContains(t, rec.Body.String(), "Principal")
+				assert.Equal(t, 1, strings.Count(w.log.String(), "\n")-before, "rule: the log says it once a request")
+			}
+			assert.Contains(t, w.log.String(), "level=ERROR")
+			assert.Contains(t, w.log.String(), "Config.Authorize")
+			assert.Contains(t, w.log.String(), test.log)
+			w.empty()
+		})
+	}
 }

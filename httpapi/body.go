@@ -13,14 +13,12 @@ import (
 // A body is the body of a request, within its limits. Its errors are ones that
 // problemOf knows, and io.ErrUnexpectedEOF for a body that was cut off.
 type body struct {
-	sent    io.Reader // as sent
 	decoded io.Reader
-	begun   bool
-	failed  bool
+	held    *held
 }
 
 // openBody returns the body of a request. Nothing is read yet.
-func (h *Handler) openBody(c *call) (*body, error) {
+func (h *Handler) openBody(c *call, held *held) (*body, error) {
 	zipped, err := isGzip(c.r)
 	if err != nil {
 		return nil, err
@@ -28,26 +26,27 @@ func (h *Handler) openBody(c *call) (*body, error) {
 	if c.r.ContentLength > h.cfg.MaxBody {
 		return nil, tooLarge(h.cfg.MaxBody, "")
 	}
-	b := &body{sent: http.NoBody}
+	b := &body{decoded: http.NoBody, held: held}
 	if c.r.Body != nil {
+		c.w.sent = newArrival(c, h.cfg.BodyIdle, h.cfg.BodyTimeout)
 		// It tells the server to close the connection when the limit is exceeded,
 		// which takes the server's own ResponseWriter.
-		b.sent = http.MaxBytesReader(c.w.ResponseWriter, c.r.Body, h.cfg.MaxBody)
+		b.decoded = http.MaxBytesReader(c.w.ResponseWriter, c.w.sent, h.cfg.MaxBody)
 	}
-	b.decoded = b.sent
 	if zipped {
-		b.decoded = &gunzip{src: b.sent, limit: h.cfg.MaxDecoded, left: h.cfg.MaxDecoded}
+		b.decoded = &gunzip{src: b.decoded, limit: h.cfg.MaxDecoded, left: h.cfg.MaxDecoded}
 	}
 	return b, nil
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	b.begun = true
 	n, err := b.decoded.Read(p)
+	if full := b.held.read(n); full != nil {
+		return 0, full
+	}
 	if err == nil || err == io.EOF {
 		return n, err
 	}
-	b.failed = true
 	var (
 		known   *problem
 		refused *bulk.RequestError
@@ -57,16 +56,6 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, err
 	}
 	return n, &bodyError{err}
-}
-
-// drain reads what is left of a body of a refused request: a client that is still
-// sending would otherwise have its connection reset before it sees the answer. A
-// body that nobody has begun to read may not be on its way yet and stays so
-// (RFC 9110, 10.1.1).
-func (b *body) drain() {
-	if b.begun && !b.failed {
-		_, _ = io.Copy(io.Discard, b.sent)
-	}
 }
 
 // A bodyError is a body that could not be read, because the connection broke or

@@ -13,11 +13,14 @@ import (
 
 // Defaults of a [Config].
 const (
-	DefaultMaxBody    = 64 << 20
-	DefaultMaxDecoded = 64 << 20
-	DefaultRetryAfter = 5 * time.Second
-	DefaultMaxWaits   = 256
-	DefaultChallenge  = "Bearer"
+	DefaultMaxBody     = 64 << 20
+	DefaultMaxDecoded  = 64 << 20
+	DefaultMaxMemory   = 256 << 20
+	DefaultBodyIdle    = 30 * time.Second
+	DefaultBodyTimeout = 5 * time.Minute
+	DefaultRetryAfter  = 5 * time.Second
+	DefaultMaxWaits    = 256
+	DefaultChallenge   = "Bearer"
 )
 
 // MinLinkKey is the least length of a [Config.LinkKey] in bytes: that of the hash
@@ -48,6 +51,20 @@ type Config struct {
 	// MaxDecoded is the most bytes that a compressed body may have once it is
 	// decompressed. Defaults to 64 MiB.
 	MaxDecoded int64
+	// MaxMemory bounds the memory in bytes that all requests under way hold, their rows
+	// and buffers: 32 MiB or more. A request for which there is not enough of it is
+	// refused with 503 before anything of it is written, and one that alone would need
+	// more with 413. A tenant may use it all; but while another one waits, each gets an
+	// equal share. It is an estimate on the safe side, and the garbage collector needs
+	// room beyond it: give the process twice as much and set GOMEMLIMIT. Defaults to
+	// 256 MiB, which any request within the other defaults fits into.
+	MaxMemory int64
+	// BodyIdle is how long a request's body may be silent, and BodyTimeout how long it
+	// may take to arrive. A body that is slower is refused with 408 and the connection
+	// is closed. They need a server that has read deadlines, as those of net/http have
+	// if no middleware hides them: see [http.ResponseController]. A shorter ReadTimeout
+	// of the [http.Server] counts. Default to 30 seconds and 5 minutes.
+	BodyIdle, BodyTimeout time.Duration
 	// RetryAfter is when callers should ask again for a job that runs, or try
 	// again what a backend failed. It is rounded up to whole seconds. Defaults to
 	// 5 seconds.
@@ -69,6 +86,13 @@ type Config struct {
 	// are not trusted.
 	BaseURL string
 
+	// TrustedOrigins are origins whose pages may send requests that change something,
+	// with the credentials that a browser has for the service: as in
+	// "https://admin.example.com". Requests of pages from anywhere else but the
+	// service's own origin, and that of BaseURL, are refused with 403. Programs that
+	// are no browsers are not concerned. See [http.CrossOriginProtection].
+	TrustedOrigins []string
+
 	// Logger gets the causes of failures that callers are not told. It gets ids
 	// and the errors of backends, never emails, custom fields or URLs of its own
 	// making. Defaults to that of the importer.
@@ -89,6 +113,12 @@ func (c Config) complete() (Config, *url.URL, error) {
 		return fault("MaxBody", "is negative")
 	case c.MaxDecoded < 0:
 		return fault("MaxDecoded", "is negative")
+	case c.MaxMemory < 0 || c.MaxMemory > 0 && c.MaxMemory < minMaxMemory:
+		return fault("MaxMemory", "is less than 32 MiB")
+	case c.BodyIdle < 0:
+		return fault("BodyIdle", "is negative")
+	case c.BodyTimeout < 0:
+		return fault("BodyTimeout", "is negative")
 	case c.RetryAfter < 0:
 		return fault("RetryAfter", "is negative")
 	case c.MaxWaits < 0:
@@ -117,6 +147,15 @@ func (c Config) complete() (Config, *url.URL, error) {
 	}
 	if c.MaxDecoded == 0 {
 		c.MaxDecoded = DefaultMaxDecoded
+	}
+	if c.MaxMemory == 0 {
+		c.MaxMemory = DefaultMaxMemory
+	}
+	if c.BodyIdle == 0 {
+		c.BodyIdle = DefaultBodyIdle
+	}
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = DefaultBodyTimeout
 	}
 	if c.RetryAfter == 0 {
 		c.RetryAfter = DefaultRetryAfter

@@ -20,10 +20,30 @@
 //
 // Its answers refer to other paths under the prefix that the caller used. Where a
 // proxy in front of the server changes the prefix or the host, set
-// [Config.BaseURL]. A middleware that authenticates by a query parameter has to
-// remove it: unknown parameters are refused. One that refuses requests without
-// credentials has to let those for downloads/ pass, whose link is the credential,
-// and should keep their paths out of its log.
+// [Config.BaseURL]. A path that has "/v1/bulk/" twice is not found. A middleware that
+// authenticates by a query parameter has to remove it: unknown parameters are
+// refused. One that refuses requests without credentials would refuse download links
+// too, which are their own credential: mount [Handler.Downloads] beside it, and keep
+// these paths out of its log.
+//
+// # Bounds
+//
+// What all requests under way hold in memory is bounded by [Config.MaxMemory]. It is
+// counted as it grows: the rows that are kept, up to [bulk.Config.SyncThreshold] of
+// them, with what is made of them; the buffers of decoders; and what the blob store
+// takes for the payload of a job, see [bulk.PutBufferer]. There is no waiting: what
+// does not fit is refused with 503 and Retry-After, and nothing of it was written. A
+// tenant that was refused counts as waiting for twice [Config.RetryAfter]; meanwhile
+// other tenants are held to equal shares, except for the one that waits longest.
+//
+// A body must not be silent for longer than [Config.BodyIdle] and has to be complete
+// after [Config.BodyTimeout]; otherwise it is 408 REQUEST_TIMEOUT. Whoever is refused
+// before the body has arrived is answered at once, and the connection is closed; the
+// rest of the body is not read, but for what comes within a second, so that the
+// answer arrives.
+//
+// A request that changes something and that a page of another origin made a browser
+// send is 403 FORBIDDEN: see [Config.TrustedOrigins].
 //
 // # Answers
 //
@@ -31,9 +51,12 @@
 // "message", "details"}} and are not to be cached. What the contract of the wire
 // format leaves open is decided as follows:
 //
-//   - The path is looked at first (404, 405), then the caller (401, 403), then
-//     query, headers and body. A body is not read before the caller is known.
+//   - The path is looked at first (404, 405), then the origin (403), then the caller
+//     (401, 403), then query, headers and body. A body is not read before the caller is known.
+//   - A caller that no host should make, with a tenant or id that is too long or not
+//     UTF-8, is 500 and an error in the log that names [Config.Authorize].
 //   - A body without a Content-Type is 415.
+//   - More than ten times the limit of users are not counted.
 //   - A query parameter that is unknown, or that stands twice, is 400. Options as
 //     query parameters belong to NDJSON and CSV; they are true or false.
 //   - A null for users, options or an option is of the wrong type: 400.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -183,6 +184,10 @@ func TestGoldenProblems(t *testing.T) {
 		show("INVALID_REQUEST: cursor", w.do(admin, "GET", "/v1/bulk/jobs?cursor=x", ""))
 		show("UNAUTHENTICATED", w.do("", "POST", users, usersBody(1)))
 		show("FORBIDDEN", w.do("user:acme:uma", "POST", users, usersBody(1)))
+		show("FORBIDDEN: another origin", w.do(admin, "POST", users, usersBody(1), "Sec-Fetch-Site: cross-site"))
+		stalled := httptest.NewRequest("POST", users, &slow{text: usersBody(1), pause: time.Hour})
+		stalled.Header = http.Header{"Authorization": {"Bearer " + admin}, "Content-Type": {"application/json"}}
+		show("REQUEST_TIMEOUT", w.serve(stalled))
 		show("JOB_NOT_FOUND", w.do(admin, "GET", "/v1/bulk/jobs/job_0190b5a0-0000-7000-8000-000000000000", ""))
 		show("NOT_FOUND", w.do(admin, "GET", "/v1/bulk/nothing", ""))
 		show("METHOD_NOT_ALLOWED", w.do(admin, "DELETE", users, ""))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // A Handler serves the API. It is safe for concurrent use and has no goroutines.
@@ -22,6 +23,10 @@ type Handler struct {
 	// document is what openapi.json serves.
 	document []byte
 	waits    chan struct{} // as many as calls may wait for the end of a job
+	// budget is the memory for all requests at once.
+	budget *budget
+	// origins refuses what pages of other origins send.
+	origins *http.CrossOriginProtection
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -36,7 +41,14 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}, document: text, waits: make(chan struct{}, cfg.MaxWaits)}, nil
+	origins, err := trustedOrigins(cfg.TrustedOrigins, base)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{
+		cfg: cfg, base: base, links: links{key: bytes.Clone(cfg.LinkKey)}, document: text,
+		waits: make(chan struct{}, cfg.MaxWaits), budget: newBudget(cfg.MaxMemory, cfg.RetryAfter), origins: origins,
+	}, nil
 }
 
 // A call is one request and its answer.
@@ -51,19 +63,24 @@ type call struct {
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{w: &answer{ResponseWriter: w}, r: r}
+	h.serveRoutes(w, r, routes)
+}
+
+// serveRoutes answers a request to one of the routes.
+func (h *Handler) serveRoutes(w http.ResponseWriter, r *http.Request, routes []route) {
+	c := &call{w: &answer{ResponseWriter: w, r: r}, r: r}
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.panicked(c, cause)
 		}
 	}()
-	if err := h.serve(c); err != nil {
+	if err := h.serve(c, routes); err != nil {
 		h.fail(c, err)
 	}
 }
 
-func (h *Handler) serve(c *call) error {
-	route, arg := findRoute(c.r.URL.EscapedPath())
+func (h *Handler) serve(c *call, routes []route) error {
+	route, arg := findRoute(routes, c.r.URL.EscapedPath())
 	if route == nil {
 		return &problem{status: http.StatusNotFound, code: codeNotFound, message: "there is nothing at this path"}
 	}
@@ -75,6 +92,9 @@ func (h *Handler) serve(c *call) error {
 		}
 	}
 	c.arg = arg
+	if err := h.origins.Check(c.r); err != nil {
+		return crossOrigin()
+	}
 	if !route.open {
 		principal, err := h.authorize(c.r)
 		if err != nil {
@@ -90,6 +110,11 @@ func (h *Handler) authorize(r *http.Request) (bulk.Principal, error) {
 	principal, err := h.cfg.Authorize(r)
 	if err == nil {
 		err = principal.Authorize()
+		var unusable *bulk.ConfigError
+		if errors.As(err, &unusable) {
+			// The host's fault and not the caller's, so the answer says nothing of it.
+			return bulk.Principal{}, fmt.Errorf("httpapi: Config.Authorize returned a caller that cannot be served: %w", err)
+		}
 	}
 	switch {
 	case err == nil:
@@ -111,7 +136,7 @@ func (h *Handler) panicked(c *call, cause any) {
 		panic(cause)
 	}
 	h.cfg.Logger.ErrorContext(c.r.Context(), "panic while serving a request",
-		"method", c.r.Method, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		"method", c.r.Method, "panic", redact.Text(fmt.Sprint(cause)), "stack", string(debug.Stack()))
 	if c.w.begun {
 		c.w.abort()
 	}
@@ -126,10 +151,10 @@ func (h *Handler) fail(c *call, err error) {
 	case cause == nil:
 	case ctx.Err() != nil || c.w.gone:
 		// The caller gave up, which is its own affair.
-		h.cfg.Logger.DebugContext(ctx, "request cancelled", "method", c.r.Method, "error", cause)
+		h.cfg.Logger.DebugContext(ctx, "request cancelled", "method", c.r.Method, redact.Error(cause))
 		p = unavailable()
 	default:
-		h.cfg.Logger.ErrorContext(ctx, "request failed", "method", c.r.Method, "code", p.code, "error", cause)
+		h.cfg.Logger.ErrorContext(ctx, "request failed", "method", c.r.Method, "code", p.code, redact.Error(cause))
 	}
 	if c.w.begun {
 		c.w.abort()
@@ -176,14 +201,19 @@ var routes = []route{
 	{path: "jobs/*", allow: allowGet, serve: (*Handler).jobStatus},
 	{path: "jobs/*/results", allow: allowGet, serve: (*Handler).jobResults},
 	{path: "jobs/*/cancel", allow: allowPost, serve: (*Handler).cancelJob},
-	{path: "downloads/*", allow: allowGet, open: true, serve: (*Handler).download},
+	downloadRoute,
 	{path: "openapi.json", allow: allowGet, serve: (*Handler).openAPI},
 }
 
+var downloadRoute = route{path: "downloads/*", allow: allowGet, open: true, serve: (*Handler).download}
+
 // findRoute returns the route of an escaped path under any prefix, and the
 // variable part of the path.
-func findRoute(path string) (_ *route, arg string) {
-	_, path = splitRoot(path)
+func findRoute(routes []route, path string) (_ *route, arg string) {
+	_, path, ok := splitRoot(path)
+	if !ok {
+		return nil, ""
+	}
 	for i := range routes {
 		if arg, ok := match(routes[i].path, path); ok {
 			return &routes[i], arg

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -67,3 +68,23 @@ func TestIdempotencyKeyIsChecked(t *testing.T) {
 }
 
 func withKeys(cfg *bulk.Config, _ *httpapi.Config) { cfg.IdempotencyKeys = memjobs.New() }
+
+// A first request that takes longer than a reservation lasts keeps its key.
+func TestIdempotencyKeyOfASlowRequest(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		const takes = 9 * time.Minute
+		w.store.lookup = func() { w.store.lookup = nil; time.Sleep(takes) }
+		first := make(chan *httptest.ResponseRecorder)
+		go func() { first <- w.do(admin, "POST", usersPath, usersBody(3), "Idempotency-Key: k") }()
+		for range takes / time.Minute {
+			time.Sleep(59 * time.Second)
+			again := w.do(admin, "POST", usersPath, usersBody(3), "Idempotency-Key: k")
+			requireProblem(t, again, http.StatusConflict, "IDEMPOTENCY_IN_PROGRESS")
+		}
+		answer := <-first
+		require.Equal(t, http.StatusOK, answer.Code, answer.Body)
+		again := w.do(admin, "POST", usersPath, usersBody(3), "Idempotency-Key: k")
+		assert.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
+		assert.Equal(t, answer.Body.String(), again.Body.String())
+	}, withKeys, func(cfg *bulk.Config, _ *httpapi.Config) { cfg.CallTimeout = time.Hour })
+}

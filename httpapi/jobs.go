@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/redact"
 )
 
 // Limits of a page of jobs.
@@ -90,7 +91,7 @@ func (h *Handler) downloadURL(c *call, job *bulk.Job) (string, time.Time) {
 	url, expires, err := h.cfg.Importer.DownloadURL(ctx, job)
 	if err != nil && ctx.Err() == nil {
 		// The handler can serve the file too.
-		h.cfg.Logger.WarnContext(ctx, "blob store signed no download link", "job", job.ID, "error", err)
+		h.cfg.Logger.WarnContext(ctx, "blob store signed no download link", "job", job.ID, redact.Error(err))
 	}
 	if url != "" {
 		return url, expires

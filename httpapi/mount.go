@@ -9,15 +9,15 @@ import (
 // root is where the API begins in a path, whatever prefix it is mounted under.
 const root = "/v1/bulk/"
 
-// splitRoot splits an escaped path into the prefix and what follows root. No path
-// of the API has root in it, so the last one is ours. A path without it has
-// neither.
-func splitRoot(path string) (prefix, rest string) {
-	i := strings.LastIndex(path, root)
-	if i < 0 {
-		return "", ""
+// splitRoot splits an escaped path into the prefix and what follows root. A path
+// that has root twice could mean either to whoever guards a part of the API by its
+// path, so it is none of ours; ok is false, and so it is where root is not there.
+func splitRoot(path string) (prefix, rest string, ok bool) {
+	i := strings.Index(path, root)
+	if i < 0 || i != strings.LastIndex(path, root) {
+		return "", "", false
 	}
-	return path[:i], path[i+len(root):]
+	return path[:i], path[i+len(root):], true
 }
 
 // path returns the path of the API's path rest as the caller of r has to write it.
@@ -32,12 +32,14 @@ func (h *Handler) prefix(r *http.Request) string {
 		return strings.TrimRight(h.base.EscapedPath(), "/")
 	}
 	path := r.URL.EscapedPath()
+	prefix, _, _ := splitRoot(path)
 	// What routers strip from the URL is still in the request line. It lacks the
 	// prefix only if something rewrote the request.
-	if u, err := url.ParseRequestURI(r.RequestURI); err == nil && strings.Contains(u.EscapedPath(), root) {
-		path = u.EscapedPath()
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		if sent, _, ok := splitRoot(u.EscapedPath()); ok {
+			prefix = sent
+		}
 	}
-	prefix, _ := splitRoot(path)
 	// Two slashes would make the first segment a host.
 	if trimmed := strings.TrimLeft(prefix, "/"); len(trimmed) < len(prefix) {
 		prefix = "/" + trimmed

@@ -40,7 +40,6 @@ func TestMounts(t *testing.T) {
 			return mux
 		}},
 		{"an escaped prefix", "/a%20b%2Fc", func(h http.Handler) http.Handler { return h }},
-		{"its own path as prefix", "/v1/bulk/proxy", func(h http.Handler) http.Handler { return h }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,6 +73,54 @@ func TestMounts(t *testing.T) {
 			get(t, client, status.Data.DownloadURL, "", &file)
 			assert.Len(t, file.Results, 100)
 		})
+	}
+}
+
+// Whoever guards a part of the API by its path must not be walked around.
+func TestRootCountsOnce(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{
+		"/v1/bulk/downloads/x/v1/bulk/users", "/v1/bulk/v1/bulk/users", "/v1/bulk/users/v1/bulk/users", "/a/v1/bulk/b/v1/bulk/users", "/v1/bulk//v1/bulk/users",
+	} {
+		requireProblem(t, w.do(admin, "POST", path, usersBody(1)), http.StatusNotFound, "NOT_FOUND")
+		requireProblem(t, w.do(admin, "GET", strings.TrimSuffix(path, "users")+"jobs", ""), http.StatusNotFound, "NOT_FOUND")
+	}
+	w.empty()
+}
+
+// Links work, and nothing else does, where they are mounted apart.
+func TestDownloadsApart(t *testing.T) {
+	w := newWorld(t)
+	api, err := httpapi.New(httpapi.Config{Importer: w.importer, Authorize: authorize, LinkKey: linkKey})
+	require.NoError(t, err)
+	guard := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			rw.WriteHeader(http.StatusTeapot)
+			return
+		}
+		api.ServeHTTP(rw, r)
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/bulk/", guard)
+	mux.Handle("/api/v1/bulk/downloads/", api.Downloads())
+	w.handler = mux
+
+	id := data(t, w.do(admin, "POST", "/api/v1/bulk/users", usersBody(3), "Prefer: respond-async"))["jobId"].(string)
+	w.run(id)
+	require.Equal(t, http.StatusTeapot, w.do("", "GET", "/api/v1/bulk/jobs/"+id, "").Code)
+	link := data(t, w.do(admin, "GET", "/api/v1/bulk/jobs/"+id, ""))["downloadUrl"].(string)
+	file := w.do("", "GET", link, "")
+	assert.Equal(t, http.StatusOK, file.Code, file.Body)
+	assert.Contains(t, file.Body.String(), id)
+
+	w.handler = api.Downloads()
+	assert.Equal(t, http.StatusOK, w.do("", "GET", link, "").Code)
+	requireProblem(t, w.do("", "GET", "/v1/bulk/downloads/x", ""), http.StatusForbidden, "FORBIDDEN")
+	requireProblem(t, w.do("", "POST", link, ""), http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED")
+	for _, path := range []string{"users", "jobs", "jobs/" + id, "jobs/" + id + "/cancel", "openapi.json", "downloads/x/v1/bulk/users"} {
+		for _, method := range []string{"GET", "POST"} {
+			requireProblem(t, w.do(admin, method, "/v1/bulk/"+path, usersBody(1)), http.StatusNotFound, "NOT_FOUND")
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
 	codeBodyTooLarge     = "BODY_TOO_LARGE"
 	codeUnsupportedMedia = "UNSUPPORTED_MEDIA_TYPE"
+	codeRequestTimeout   = "REQUEST_TIMEOUT"
 	codeInternal         = "INTERNAL_ERROR"
 	codeUnavailable      = "UNAVAILABLE"
 )

@@ -86,6 +86,11 @@ func (h *Handler) sendFile(c *call, job *bulk.Job, name, contentType string, wri
 		_ = file.Close()
 		write = func(io.Writer) error { return nil }
 	}
+	hold := h.budget.open(job.Tenant)
+	defer hold.close()
+	if err := hold.grow(fileMemory); err != nil {
+		return err
+	}
 	c.w.head(contentType)
 	// Ids of jobs need no escapes.
 	c.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))

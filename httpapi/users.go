@@ -24,14 +24,16 @@ func (h *Handler) importUsers(c *call) error {
 	if req.IdempotencyKey, err = idempotencyKey(c.r.Header); err != nil {
 		return err
 	}
-	body, err := h.openBody(c)
+	hold := h.budget.open(c.principal.Tenant)
+	defer hold.close()
+	held := h.newHeld(hold, req.Async)
+	body, err := h.openBody(c, held)
 	if err != nil {
 		return err
 	}
-	req.Rows = format.rows(body, req.Options)
+	req.Rows = &heldRows{RowReader: format.rows(body, req.Options), options: req.Options, held: held}
 	accepted, err := h.cfg.Importer.Accept(c.r.Context(), req)
 	if err != nil {
-		body.drain()
 		return err
 	}
 	report, job := accepted.Report, accepted.Job

@@ -1,13 +1,10 @@
 package httpapi_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -227,24 +224,4 @@ func TestBackendsDown(t *testing.T) {
 		w.blobs.putErr, w.jobs.err = bulk.Permanent(errors.New("denied")), nil
 		requireProblem(t, w.do(admin, "POST", usersPath, usersBody(100)), http.StatusInternalServerError, "INTERNAL_ERROR")
 	})
-}
-
-// A client that sends all of its body before it reads the answer gets the answer.
-func TestAnswerReachesClientsThatAreStillSending(t *testing.T) {
-	w := newWorld(t, func(cfg *bulk.Config, _ *httpapi.Config) { cfg.MaxUsers, cfg.SyncThreshold = 10, 5 })
-	server := httptest.NewServer(w.handler)
-	defer server.Close()
-	body := usersBody(100_000)
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", usersPath, admin, len(body), body)
-	require.NoError(t, err)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	assert.Equal(t, http.StatusBadRequest, res.StatusCode)
-	assert.Contains(t, string(text), "TOO_MANY_USERS")
 }

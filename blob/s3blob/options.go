@@ -21,6 +21,10 @@ const (
 	// MaxParts is how many parts an upload has at most.
 	MaxParts = 10_000
 
+	// bufferedParts is how many parts the transfer manager holds beyond those that are
+	// being sent.
+	bufferedParts = 3
+
 	DefaultPartSize    = MinPartSize
 	DefaultConcurrency = 3
 	// DefaultExpireDays is [bulk.DefaultRetention].

@@ -22,8 +22,9 @@ type Store struct {
 }
 
 var (
-	_ bulk.BlobStore = (*Store)(nil)
-	_ bulk.URLSigner = (*Store)(nil)
+	_ bulk.BlobStore   = (*Store)(nil)
+	_ bulk.URLSigner   = (*Store)(nil)
+	_ bulk.PutBufferer = (*Store)(nil)
 )
 
 // New returns a store, or a [*bulk.ConfigError] that names the option at fault. It
@@ -45,6 +46,11 @@ func New(client Client, opts Options) (*Store, error) {
 		return nil, &bulk.ConfigError{Field: "Options.Credentials", Problem: "are required to sign URLs"}
 	}
 	return &Store{client: client, uploads: newUploads(client, opts), opts: opts}, nil
+}
+
+// PutMemory implements [bulk.PutBufferer].
+func (s *Store) PutMemory() int64 {
+	return int64(s.opts.Concurrency+bufferedParts) * s.opts.PartSize
 }
 
 // Put implements [bulk.BlobStore].

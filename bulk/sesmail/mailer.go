@@ -150,6 +150,9 @@ type RejectedError struct {
 
 func (e *RejectedError) Error() string { return fmt.Sprintf("sesmail: %s: %s", e.Status, e.Message) }
 
+// ErrorCode returns the status, for the log.
+func (e *RejectedError) ErrorCode() string { return string(e.Status) }
+
 func outcome(result types.BulkEmailEntryResult) error {
 	if result.Status == types.BulkEmailStatusSuccess {
 		return nil

@@ -69,7 +69,7 @@ func TestPassingFailuresAreRetried(t *testing.T) {
 	for _, test := range []struct {
 		status int
 		body   string
-	}{{429, ""}, {502, "<html>"}, {503, ""}, {504, ""}, {409, inProgress}} {
+	}{{408, ""}, {429, ""}, {502, "<html>"}, {503, ""}, {504, ""}, {409, inProgress}} {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.before = failures(3, test.status, nil, test.body)
 			var waits []time.Duration

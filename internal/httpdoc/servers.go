@@ -95,7 +95,7 @@ func startFailing(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	api, err := httpapi.New(httpapi.Config{Importer: importer, Authorize: func(*http.Request) (bulk.Principal, error) {
+	api, err := httpapi.New(httpapi.Config{Importer: importer, BodyIdle: time.Second, Authorize: func(*http.Request) (bulk.Principal, error) {
 		return bulk.Principal{ID: "ana", Tenant: "acme", Role: bulk.RoleAdmin}, nil
 	}})
 	if err != nil {

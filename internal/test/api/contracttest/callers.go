@@ -38,10 +38,13 @@ func testPaths(s *suite) {
 	for _, path := range []string{
 		"/v1/bulk/", "/v1/bulk/user", "/v1/bulk/users/", "/v1/bulk/users/u", "/v1/bulk/Users", "/v1/bulk/jobs/", "/v1/bulk/jobs/job_x/",
 		"/v1/bulk/jobs/job_x/rows", "/v1/bulk/jobs/job_x/results/1", "/v1/bulk/jobs//results", "/v2/bulk/users", "/v1/users", "/",
+		"/v1/bulk/downloads/x/v1/bulk/users", "/v1/bulk/downloads/x/v1/bulk/jobs", "/v1/bulk/v1/bulk/users", "/v1/bulk/v1/bulk/jobs",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			s.run(fmt.Sprintf("404/%s %s", method, path), func(w *world) {
-				w.call(request{method: method, path: path}).refusedWith(http.StatusNotFound, "NOT_FOUND")
+				a := w.call(request{method: method, path: path, body: bodyOf(annRow), header: []string{"Content-Type: application/json"}})
+				a.refusedWith(http.StatusNotFound, "NOT_FOUND")
+				w.lacks(a, "A")
 			})
 		}
 	}
@@ -95,6 +98,23 @@ func testCallers(s *suite) {
 				a.refusedWith(c.status, c.code)
 				v.sawNothing(w, a)
 				w.lacks(a, "A")
+				if job := w.job(id); job.Status != "pending" {
+					a.errorf("the job is %s now", job.Status)
+				}
+				w.cancel(id)
+			})
+		}
+	}
+	for _, origin := range [][]string{{"Sec-Fetch-Site: cross-site"}, {"Sec-Fetch-Site: same-site", "Origin: https://other.example.org"}, {"Origin: https://other.example.org"}} {
+		for i, e := range endpoints("") {
+			if e.method == http.MethodGet {
+				continue
+			}
+			s.runWitnessed(fmt.Sprintf("403/%s/%s %s, %d", strings.Join(origin, ", "), e.method, e.path, i), func(w *world, v *witness) {
+				id := newWorld(w.T, s.backends).in(w.tenant).submit(bodyOf(bobRow))
+				a := w.visit(endpoints(id)[i], w.admin(), origin...)
+				a.refusedWith(http.StatusForbidden, "FORBIDDEN")
+				v.sawNothing(w, a)
 				if job := w.job(id); job.Status != "pending" {
 					a.errorf("the job is %s now", job.Status)
 				}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
+	"github.com/bulkops/bulkops/internal/logtest"
 	"github.com/bulkops/bulkops/internal/test/api/openapitest"
 )
 
@@ -49,7 +49,7 @@ func newWorld(t *testing.T, backends Backends, changes ...change) *world {
 	s := &setup{
 		bulk: bulk.Config{
 			Store: backends.Store, Blobs: backends.Blobs, Jobs: backends.Jobs,
-			Logger: slog.New(slog.DiscardHandler),
+			Logger: logtest.New(t),
 		},
 		api:    httpapi.Config{Authorize: authorize},
 		worker: func(*bulk.Config) {},

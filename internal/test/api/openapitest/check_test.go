@@ -155,7 +155,7 @@ func TestWhatTheDocumentAllows(t *testing.T) {
 	head.method = "HEAD"
 	for name, e := range map[string]exchange{
 		"list":             get("/v1/bulk/jobs", noJobs),
-		"prefix":           get("/a/v1/bulk/b/v1/bulk/jobs?limit=5&status=failed", noJobs),
+		"prefix":           get("/a/v1/b/v1/bulk/jobs?limit=5&status=failed", noJobs),
 		"head":             head,
 		"import":           post(goodRow, report(summary(1, 0), created)),
 		"bad row":          post(badRow, report(summary(0, 1), failed)),

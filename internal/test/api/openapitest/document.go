@@ -136,8 +136,8 @@ const apiRoot = "/v1/bulk/"
 // find returns the operation of a request. HEAD is served wherever GET is.
 func (d *document) find(method string, url *url.URL) (*operation, error) {
 	path := url.EscapedPath()
-	i := strings.LastIndex(path, apiRoot)
-	if i < 0 {
+	i := strings.Index(path, apiRoot)
+	if i < 0 || i != strings.LastIndex(path, apiRoot) { // a path has it once
 		return nil, errNoPath
 	}
 	path = path[i:]
