@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -55,6 +56,8 @@ func (p Principal) Authorize() error {
 			return Permanent(&ConfigError{part.field, fmt.Sprintf("has %d bytes; the limit is %d", len(part.text), part.most)})
 		case !utf8.ValidString(part.text):
 			return Permanent(&ConfigError{part.field, "is not valid UTF-8"})
+		case strings.Contains(part.text, "\x00"):
+			return Permanent(&ConfigError{part.field, "has the character U+0000"})
 		}
 	}
 	return nil

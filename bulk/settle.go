@@ -31,6 +31,7 @@ type item struct {
 	late     bool  // a call timed out or is another claim's, so that its effect may well come later
 	err      error // what came of the last try
 	failures int   // outcomes that were failures of the store
+	fences   int   // fences that failed
 	losses   int   // outcomes that were conflicts
 }
 
@@ -207,9 +208,9 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 			switch {
 			case err != nil:
 				return nil, err
-			case errors.Is(failure, ErrConflict) && it.losses < conflictBackoff.attempts:
-				it.look = true // it changed since it was looked up
-				it.losses++
+			case failure != nil && it.entry.Create == nil && it.fences < maxFences && !s.backoff.tooSlow(failure):
+				it.look = true // the user may have changed, and the fence be there
+				it.fences++
 				again = append(again, it)
 			case failure != nil && it.late:
 				s.finishUnknown(it)
@@ -226,6 +227,10 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 	}
 	return again, nil
 }
+
+// maxFences is how many fences of an item may fail before nobody can tell what
+// becomes of its write.
+const maxFences = 5
 
 // fence makes the write of an entry impossible whose base is still there: it writes
 // the mark alone. failure is why that was not done; a create cannot be fenced. err
@@ -547,7 +552,7 @@ func (s *settlement) outcomes(ctx context.Context, writing []*item, outcomes []e
 func (s *settlement) pause(ctx context.Context, items []*item) error {
 	failures, losses := 0, 0
 	for _, it := range items {
-		failures = max(failures, it.failures)
+		failures = max(failures, it.failures+it.fences)
 		losses = max(losses, it.losses)
 	}
 	patience, stop := s.backoff, s.halted
