@@ -230,7 +230,7 @@ func (s *settlement) giveUp(ctx context.Context, items []*item) (again []*item, 
 
 // maxFences is how many fences of an item may fail before nobody can tell what
 // becomes of its write.
-const maxFences = 5
+const maxFences = 3
 
 // fence makes the write of an entry impossible whose base is still there: it writes
 // the mark alone. failure is why that was not done; a create cannot be fenced. err
