@@ -3,13 +3,17 @@ package awse2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -140,16 +144,77 @@ func TestHostWritesDuringAJob(t *testing.T) {
 // hostName is the attribute, and the field, that a writer of the host has.
 func hostName(writer int) string { return fmt.Sprintf("host.%d", writer) }
 
-// hostUpdate writes one user as a program does that knows nothing of imports.
+// hostUpdate writes one user as a program does that knows nothing of imports. It
+// repeats the call only where DynamoDB would not have failed it.
 func hostUpdate(ctx context.Context, client *dynamodb.Client, table, id string, writer int) error {
-	_, err := client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &table, Key: userKey(id),
-		UpdateExpression:          aws.String("SET #own=:v, customFields.#own=:v, metadata.#own=:v"),
-		ExpressionAttributeNames:  map[string]string{"#own": hostName(writer)},
-		ExpressionAttributeValues: item{":v": text("mine")},
-	})
-	return err
+	for begun := time.Now(); ; {
+		_, err := client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: &table, Key: userKey(id),
+			UpdateExpression:          aws.String("SET #own=:v, customFields.#own=:v, metadata.#own=:v"),
+			ExpressionAttributeNames:  map[string]string{"#own": hostName(writer)},
+			ExpressionAttributeValues: item{":v": text("mine")},
+		})
+		if !isEmulatorLock(err) || time.Since(begun) > patience {
+			return err
+		}
+	}
 }
+
+// emulatorLock is the message with which DynamoDB Local fails a call, with status
+// 500, that has waited too long for its lock of a table. It says itself that
+// DynamoDB, which has no such lock, would not.
+const emulatorLock = "This action timed out because it too long waiting for a lock. This request will succeed in actual DynamoDB API"
+
+// isEmulatorLock reports whether a call failed for what only the emulator has.
+func isEmulatorLock(err error) bool {
+	var internal *types.InternalServerError
+	return errors.As(err, &internal) && internal.ErrorMessage() == emulatorLock
+}
+
+// TestHostRepeatsOnlyEmulatorLock: the host's update is sent again after that answer
+// of the emulator, and after no other.
+func TestHostRepeatsOnlyEmulatorLock(t *testing.T) {
+	refusal := func(name, message string) string {
+		return fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":%q}`, name, message)
+	}
+	lock := refusal("InternalServerError", emulatorLock)
+	for _, c := range []struct {
+		name    string
+		answers []string // until the call succeeds
+		calls   int
+		good    bool
+	}{
+		{"no failure", nil, 1, true},
+		{"lock", []string{lock, lock}, 3, true},
+		{"another failure", []string{refusal("InternalServerError", "Internal failure")}, 1, false},
+		{"another failure after the lock", []string{lock, refusal("InternalServerError", "Internal failure")}, 2, false},
+		{"another error with its message", []string{refusal("ThrottlingException", emulatorLock)}, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			calls := 0
+			client := dynamodb.New(dynamodb.Options{
+				Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, Retryer: aws.NopRetryer{},
+				HTTPClient: httpClient(func(*http.Request) (*http.Response, error) {
+					calls++
+					status, body := http.StatusOK, "{}"
+					if calls <= len(c.answers) {
+						status, body = http.StatusInternalServerError, c.answers[calls-1]
+					}
+					return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+				}),
+			})
+			err := hostUpdate(t.Context(), client, "users", "a", 1)
+			if (err == nil) != c.good || calls != c.calls {
+				t.Errorf("after %d calls the error is %v, want %d calls and success: %t", calls, err, c.calls, c.good)
+			}
+		})
+	}
+}
+
+// An httpClient answers for a server.
+type httpClient func(*http.Request) (*http.Response, error)
+
+func (c httpClient) Do(request *http.Request) (*http.Response, error) { return c(request) }
 
 // mapOf returns a map attribute, nil if the item has none.
 func mapOf(it item, name string) item {

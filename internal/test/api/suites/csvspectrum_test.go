@@ -1,6 +1,7 @@
 package suites_test
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,10 +32,9 @@ var spectrumErrata = map[string]struct{ column, json, csv string }{
 // TestCSVSpectrum reads every case of https://github.com/maxogden/csv-spectrum with
 // the CSV reader, and then imports it over HTTP.
 //
-// A case has columns of its own. They become custom fields by a change of the
-// header alone; the records are read byte by byte as they are. To import them,
-// each gets a cell with an id in front, at the line that the reader said it starts
-// on.
+// A case has columns of its own, which become custom fields by a change of the
+// header alone, and none of the two that a row needs. So each record gets a cell
+// with an id in front; what follows is byte by byte what the case has.
 func TestCSVSpectrum(t *testing.T) {
 	dir := need(t, envCSVSpectrum)
 	files, err := filepath.Glob(filepath.Join(dir, "csvs", "*.csv"))
@@ -62,9 +62,11 @@ func TestCSVSpectrum(t *testing.T) {
 				}
 			}
 
-			body := customFieldsHeader(t, string(text))
-			lines := readSpectrum(t, strings.NewReader(body), want)
-			assert.Equal(t, lines, readSpectrum(t, iotest.OneByteReader(strings.NewReader(body)), want))
+			lines := recordLines(t, string(text))
+			require.Len(t, lines, len(want))
+			body := withIDs(customFieldsHeader(t, string(text)), lines)
+			readSpectrum(t, strings.NewReader(body), lines, want)
+			readSpectrum(t, iotest.OneByteReader(strings.NewReader(body)), lines, want)
 			importSpectrum(t, body, lines, want)
 		})
 	}
@@ -96,51 +98,77 @@ func customFieldsHeader(t *testing.T, text string) string {
 	return "customFields." + strings.ReplaceAll(header, ",", ",customFields.") + "\n" + rest
 }
 
-// readSpectrum checks that the reader reads these records, and returns the lines
-// that they start on.
-func readSpectrum(t *testing.T, text io.Reader, want []map[string]any) (lines []int) {
+// recordLines returns the lines that the records of a case start on, as package
+// encoding/csv finds them.
+func recordLines(t *testing.T, text string) (lines []int) {
+	t.Helper()
+	reader := csv.NewReader(strings.NewReader(text))
+	reader.LazyQuotes = true // a case has quotes inside of a cell that has none around it
+	_, err := reader.Read()  // the header
+	require.NoError(t, err)
+	for {
+		_, err := reader.Read()
+		if err == io.EOF {
+			return lines
+		}
+		require.NoError(t, err)
+		line, _ := reader.FieldPos(0)
+		lines = append(lines, line)
+	}
+}
+
+// withIDs returns the text with a column userId in front. Its records start on
+// these lines.
+func withIDs(text string, lines []int) string {
+	var body strings.Builder
+	line := 0
+	for part := range strings.Lines(text) {
+		line++
+		if line == 1 {
+			body.WriteString("userId,")
+		} else if i := slices.Index(lines, line); i >= 0 {
+			body.WriteString(spectrumID(i) + ",")
+		}
+		body.WriteString(part)
+	}
+	return body.String()
+}
+
+// spectrumID is the id that a record gets.
+func spectrumID(record int) string { return fmt.Sprintf("u%d", record) }
+
+// readSpectrum checks that the reader reads these records, which start on these
+// lines.
+func readSpectrum(t *testing.T, text io.Reader, lines []int, want []map[string]any) {
 	t.Helper()
 	reader := rowio.NewCSV(text)
 	for i := 0; ; i++ {
 		row, err := reader.Next()
 		if err == io.EOF {
 			require.Len(t, want, i)
-			return lines
+			return
 		}
 		require.NoError(t, err)
 		require.Empty(t, row.Errors)
 		require.Less(t, i, len(want))
-		var got struct {
-			CustomFields map[string]any `json:"customFields"`
-		}
+		var got map[string]any
 		require.NoError(t, json.Unmarshal(row.JSON, &got))
-		assert.Equal(t, want[i], got.CustomFields, "record %d", i)
-		lines = append(lines, row.Line)
+		assert.Equal(t, map[string]any{"userId": spectrumID(i), "customFields": want[i]}, got, "record %d", i)
+		assert.Equal(t, lines[i], row.Line, "record %d", i)
 	}
 }
 
 // importSpectrum imports the text and checks what is stored then.
-func importSpectrum(t *testing.T, text string, lines []int, want []map[string]any) {
+func importSpectrum(t *testing.T, body string, lines []int, want []map[string]any) {
 	t.Helper()
-	var body strings.Builder
-	var refs []bulk.Ref
-	line := 0
-	for part := range strings.Lines(text) {
-		line++
-		switch {
-		case line == 1:
-			body.WriteString("userId,")
-		case slices.Contains(lines, line):
-			id := fmt.Sprintf("u%d", len(refs))
-			refs = append(refs, bulk.Ref{ID: id})
-			body.WriteString(id + ",")
-		}
-		body.WriteString(part)
-	}
 	w := newWorld(t)
-	a := w.post("text/csv", body.String(), false)
+	a := w.post("text/csv", body, false)
 	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
 	require.Len(t, a.Data.Results, len(want))
+	refs := make([]bulk.Ref, len(want))
+	for i := range refs {
+		refs[i].ID = spectrumID(i)
+	}
 	for i, found := range w.lookup(refs) {
 		result := a.Data.Results[i]
 		assert.Equal(t, bulk.StatusCreated, result.Status)

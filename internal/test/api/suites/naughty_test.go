@@ -158,18 +158,22 @@ func writeCSV(t *testing.T, users []user) string {
 			}
 		}
 	}
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	require.NoError(t, w.Write(header))
+	table := [][]string{header}
 	for _, record := range records {
 		cells := make([]string, len(header))
 		for at, cell := range record {
 			cells[at] = cell
 		}
-		require.NoError(t, w.Write(cells))
+		table = append(table, cells)
 	}
-	w.Flush()
-	require.NoError(t, w.Error())
+	return csvOf(t, table...)
+}
+
+// csvOf writes records as they are.
+func csvOf(t *testing.T, records ...[]string) string {
+	t.Helper()
+	var text strings.Builder
+	require.NoError(t, csv.NewWriter(&text).WriteAll(records))
 	return text.String()
 }
 
@@ -388,13 +392,57 @@ func TestNaughtyStrings(t *testing.T) {
 	})
 }
 
-// A name that is empty has no column in CSV.
-func TestEmptyNameAsColumn(t *testing.T) {
-	for _, column := range []string{"customFields.", "customFields.:string", "metadata."} {
-		a := newWorld(t).post("text/csv", "userId,"+column+"\nu,value\n", false)
-		assert.Equal(t, http.StatusBadRequest, a.status, column)
-		assert.Equal(t, bulk.CodeInvalidRequest, a.Error.Code, column)
+// TestBlanksAroundColumnNames: a field's name in the header of CSV loses the blanks
+// around it, and is refused if nothing is left. Each string that this changes is
+// alone in a header, as two of them may come to the same name. TestNaughtyStrings has
+// the others as columns.
+func TestBlanksAroundColumnNames(t *testing.T) {
+	var refused, trimmed int
+	for _, s := range readNaughty(t) {
+		if !hasBlankEnds(map[string]any{s: nil}) {
+			continue
+		}
+		name := strings.TrimSpace(s)
+		if name == "" {
+			refused++
+		} else {
+			trimmed++
+		}
+		kinds := []string{":string", " : string "}
+		if !strings.Contains(s, ":") {
+			kinds = append(kinds, "") // names with a colon need a type
+		}
+		for _, part := range []string{"customFields", "metadata"} {
+			for _, kind := range kinds {
+				checkColumn(t, part+"."+s+kind, part, name)
+			}
+		}
 	}
+	t.Logf("of %d strings, %d are refused as names of columns and %d lose blanks", naughtyStrings, refused, trimmed)
+	assert.Positive(t, refused)
+	assert.Positive(t, trimmed)
+}
+
+// checkColumn imports a row with a column that holds this field of a part alone, or
+// that is refused if the name is empty.
+func checkColumn(t *testing.T, column, part, name string) {
+	t.Helper()
+	w := newWorld(t)
+	a := w.post("text/csv", csvOf(t, []string{"userId", column}, []string{"u", "value"}), false)
+	found := w.lookup([]bulk.Ref{{ID: "u"}})[0].ByID
+	if name == "" {
+		assert.Equal(t, http.StatusBadRequest, a.status, "%+q", column)
+		assert.Equal(t, bulk.CodeInvalidRequest, a.Error.Code, "%+q", column)
+		assert.Nil(t, found, "%+q", column)
+		return
+	}
+	require.Equal(t, http.StatusOK, a.status, "%+q: %s", column, a.body)
+	require.NotNil(t, found, "%+q", column)
+	want := map[string]map[string]any{"customFields": nil, "metadata": nil}
+	want[part] = map[string]any{name: "value"}
+	assert.Equal(t, want, map[string]map[string]any{
+		"customFields": decoded(t, found.CustomFields), "metadata": decoded(t, found.Metadata),
+	}, "%+q", column)
 }
 
 // sendSync sends users in requests that are small enough to be answered at once.
