@@ -27,6 +27,8 @@ type checkpoint struct {
 	// MailSpans says which claim wrote which segments of the results that have
 	// the outcomes of their emails.
 	MailSpans []span `json:"mailSpans,omitempty"`
+	// Chunks is how many chunks the journal had when the job ended.
+	Chunks int `json:"chunks,omitempty"`
 	// Paces says how fast the claim gets on.
 	Paces []pace `json:"paces,omitempty"`
 }
@@ -43,6 +45,11 @@ func (c *checkpoint) parse(text string) error {
 		return nil
 	}
 	return json.Unmarshal([]byte(text), c)
+}
+
+func (c *checkpoint) text() (string, error) {
+	text, err := json.Marshal(c)
+	return string(text), err
 }
 
 // segmentKey returns the key of the results of a segment, as they are best known.
@@ -147,11 +154,11 @@ func (a *attempt) put(ctx context.Context, key string, text []byte) error {
 // saveProgress saves the progress with the checkpoint.
 func (a *attempt) saveProgress(ctx context.Context, p Progress) error {
 	a.at.Paces = appendPace(a.at.Paces, time.Now(), p.Rows)
-	text, err := json.Marshal(a.at)
+	text, err := a.at.text()
 	if err != nil {
 		return err
 	}
-	p.Checkpoint = string(text)
+	p.Checkpoint = text
 	err = a.patience.retry(ctx, func() error {
 		return a.lease.save(ctx, JobChange{Lease: a.cfg.Lease, Progress: &p})
 	})

@@ -58,6 +58,10 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	if status == JobCompleted {
 		p.Rows = a.job.TotalRecords
 	}
+	a.at.Chunks, a.at.Paces = len(a.journal.keys()), nil
+	if p.Checkpoint, err = a.at.text(); err != nil {
+		return err
+	}
 	err = jobBackoff.retry(ctx, func() error {
 		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: failure})
 	})

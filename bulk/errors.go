@@ -39,6 +39,8 @@ var (
 	ErrLeaseLost = errors.New("bulk: lease lost")
 	// ErrJobEnded is for a change to a job that has ended.
 	ErrJobEnded = errors.New("bulk: job has ended")
+	// ErrJobNotEnded is for what can be done with a job that has ended alone.
+	ErrJobNotEnded = errors.New("bulk: job has not ended")
 	// ErrBadCursor is for a cursor that no listing returned.
 	ErrBadCursor = errors.New("bulk: bad cursor")
 	// ErrNoResults is for the results of a job that has not ended, or ended
@@ -105,7 +107,7 @@ func Retryable(err error) bool {
 	for _, final := range []error{
 		context.Canceled, ErrConflict, ErrEmailTaken, ErrUserTooLarge, ErrBatchTooLarge,
 		ErrBlobExists, ErrBlobNotFound, ErrBadBlobKey, ErrJobExists, ErrJobNotFound, ErrNoJob, ErrJobLeft,
-		ErrLeaseLost, ErrJobEnded, ErrBadCursor, ErrNoResults, ErrForbidden,
+		ErrLeaseLost, ErrJobEnded, ErrJobNotEnded, ErrBadCursor, ErrNoResults, ErrForbidden,
 		ErrIdempotencyKeyNotFound, ErrIdempotencyKeyInProgress, ErrIdempotencyKeyReused,
 	} {
 		if errors.Is(err, final) {

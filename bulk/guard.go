@@ -178,6 +178,10 @@ func (q guardedJobs) Cancel(ctx context.Context, id, results string) (Job, error
 	})
 }
 
+func (q guardedJobs) Delete(ctx context.Context, id string) error {
+	return q.do(ctx, "JobQueue.Delete", func(ctx context.Context) error { return q.JobQueue.Delete(ctx, id) })
+}
+
 // changed returns what tells of new jobs, nil if the queue does not.
 func (q guardedJobs) changed() (c <-chan struct{}, err error) {
 	notifier, ok := ability[JobNotifier](q.JobQueue)

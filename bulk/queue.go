@@ -75,6 +75,12 @@ type JobQueue interface {
 	// changed job, [ErrJobEnded] with the unchanged job if it had ended, or
 	// [ErrJobNotFound].
 	Cancel(ctx context.Context, id, results string) (Job, error)
+
+	// Delete removes a job that has ended: from then on it does not exist, for every
+	// method, and nothing is kept of it but its id, if that. It returns
+	// [ErrJobNotEnded] for a job that has not ended, and [ErrJobNotFound]; then it
+	// changes nothing.
+	Delete(ctx context.Context, id string) error
 }
 
 // A JobNotifier is a [JobQueue] that tells those who wait of new jobs and of the end

@@ -3,6 +3,7 @@
 //	POST /v1/bulk/users                  import users: JSON, NDJSON or CSV
 //	GET  /v1/bulk/jobs                   list jobs
 //	GET  /v1/bulk/jobs/{jobId}           status of a job
+//	DELETE /v1/bulk/jobs/{jobId}         remove an ended job
 //	GET  /v1/bulk/jobs/{jobId}/results   results of an ended job: JSON, NDJSON or CSV
 //	POST /v1/bulk/jobs/{jobId}/cancel    cancel a job
 //	GET  /v1/bulk/downloads/{token}      the results file, for who has the link
@@ -78,6 +79,7 @@
 //   - Of several preferences wait the first one counts, and its seconds may stand in
 //     quotes. Preference-Applied has the seconds as they count. A caller beyond
 //     [Config.MaxWaits] is answered at once, without that header.
+//   - A super admin may remove jobs of other tenants, as it may cancel them.
 //   - Results of a job that has none, or has not ended, are 404 NOT_FOUND, with
 //     Retry-After while it runs.
 //   - A results stream that breaks off closes the connection, so that nobody takes

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -180,25 +181,19 @@ type route struct {
 }
 
 func (r *route) allows(method string) bool {
-	switch method {
-	case http.MethodPost:
-		return r.allow == allowPost
-	case http.MethodGet, http.MethodHead:
-		return r.allow == allowGet
-	default:
-		return false
-	}
+	return slices.Contains(strings.Split(r.allow, ", "), method)
 }
 
 const (
 	allowGet  = "GET, HEAD"
+	allowJob  = "DELETE, GET, HEAD"
 	allowPost = "POST"
 )
 
 var routes = []route{
 	{path: "users", allow: allowPost, serve: (*Handler).importUsers},
 	{path: "jobs", allow: allowGet, serve: (*Handler).listJobs},
-	{path: "jobs/*", allow: allowGet, serve: (*Handler).jobStatus},
+	{path: "jobs/*", allow: allowJob, serve: (*Handler).oneJob},
 	{path: "jobs/*/results", allow: allowGet, serve: (*Handler).jobResults},
 	{path: "jobs/*/cancel", allow: allowPost, serve: (*Handler).cancelJob},
 	downloadRoute,

@@ -123,6 +123,33 @@ func (h *Handler) answerJob(c *call, job *bulk.Job) error {
 	return c.w.data(http.StatusOK, h.view(c, job))
 }
 
+// oneJob is jobs/{jobId}.
+func (h *Handler) oneJob(c *call) error {
+	if c.r.Method == http.MethodDelete {
+		return h.deleteJob(c)
+	}
+	return h.jobStatus(c)
+}
+
+// deletedView is a job that is no more.
+type deletedView struct {
+	JobID string `json:"jobId"`
+}
+
+// deleteJob is DELETE jobs/{jobId}.
+func (h *Handler) deleteJob(c *call) error {
+	if _, err := query(c.r); err != nil {
+		return err
+	}
+	if !validJobID(c.arg) {
+		return jobNotFound()
+	}
+	if err := h.cfg.Importer.Delete(c.r.Context(), c.principal, c.arg); err != nil {
+		return err
+	}
+	return c.w.data(http.StatusOK, deletedView{c.arg})
+}
+
 // jobStatus is GET jobs/{jobId}.
 func (h *Handler) jobStatus(c *call) error {
 	if _, err := query(c.r); err != nil {

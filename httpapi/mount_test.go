@@ -212,7 +212,7 @@ func TestPaths(t *testing.T) {
 func TestMethods(t *testing.T) {
 	w := newWorld(t)
 	for path, allow := range map[string]string{
-		"/v1/bulk/users": "POST", "/v1/bulk/jobs": "GET, HEAD", "/v1/bulk/jobs/a": "GET, HEAD",
+		"/v1/bulk/users": "POST", "/v1/bulk/jobs": "GET, HEAD", "/v1/bulk/jobs/a": "DELETE, GET, HEAD",
 		"/v1/bulk/jobs/a/results": "GET, HEAD", "/v1/bulk/jobs/a/cancel": "POST", "/v1/bulk/downloads/a": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get"} {

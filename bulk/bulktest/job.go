@@ -31,7 +31,7 @@ func TestJobQueue(t *testing.T, open func(t *testing.T) bulk.JobQueue) {
 		t.Run(c.name, func(t *testing.T) { run(t, c) })
 	}
 	for _, c := range slices.Concat(
-		jobCreateCases, claimCases, saveCases, cancelCases, listCases, expiryCases, jobArgumentCases, jobRaceCases, notifierCases,
+		jobCreateCases, claimCases, saveCases, cancelCases, jobDeleteCases, listCases, expiryCases, jobArgumentCases, jobRaceCases, notifierCases,
 	) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -82,6 +82,7 @@ var jobArgumentCases = []jobCase{{
 				return err
 			},
 			"Cancel": func() error { _, err := t.queue.Cancel(ctx, pending.ID, ""); return err },
+			"Delete": func() error { return t.queue.Delete(ctx, pending.ID) },
 		} {
 			if err := call(); !errors.Is(err, ctx.Err()) {
 				t.Errorf("%s: error is %v, want %q", method, errText(err), ctx.Err())

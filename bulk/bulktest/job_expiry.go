@@ -36,6 +36,9 @@ var expiryCases = []jobCase{{
 			if _, err := t.queue.Cancel(t.ctx, job.ID, "results"); !errors.Is(err, bulk.ErrJobNotFound) {
 				t.Errorf("Cancel of a job that has expired: error is %v, want %q", errText(err), bulk.ErrJobNotFound)
 			}
+			if err := t.queue.Delete(t.ctx, job.ID); !errors.Is(err, bulk.ErrJobNotFound) {
+				t.Errorf("Delete of a job that has expired: error is %v, want %q", errText(err), bulk.ErrJobNotFound)
+			}
 		}
 		t.lost(processing.ID, token, "job has expired")
 		t.lists(bulk.JobFilter{Tenant: t.tenant, Limit: 100}, kept.ID)

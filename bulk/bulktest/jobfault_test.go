@@ -69,6 +69,12 @@ var jobFaults = []fault{
 	{"cancel drops the results", "Cancel/EndsPendingJob"},
 	{"cancel only asks pending jobs", "Cancel/EndsPendingJob"},
 	{"cancel takes the lease", "Cancel/AsksProcessingJob"},
+	{"delete leaves the job", "Delete/RemovesEndedJob"},
+	{"delete leaves the job in lists", "Delete/RemovesEndedJob"},
+	{"delete removes any job", "Delete/RefusesJobThatHasNotEnded"},
+	{"delete removes released jobs", "Delete/RefusesJobThatHasNotEnded"},
+	{"delete of a missing job is fine", "Delete/MissingJob"},
+	{"delete ignores expiry", "Expiry/IsObeyedByEveryMethod"},
 	{"list is oldest first", "List/NewestFirst"},
 	{"list is in order of creation", "List/ByIDAndNotByCreation"},
 	{"cursor skips one", "List/Pages"},
@@ -445,6 +451,33 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 		q.tell()
 	}
 	return q.copy(*job), nil
+}
+
+func (q *naiveJobs) Delete(ctx context.Context, id string) error {
+	if err := q.enter(ctx); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	job := q.find(id, "delete")
+	switch {
+	case job == nil && q.has("delete of a missing job is fine"):
+		return nil
+	case job == nil:
+		return bulk.ErrJobNotFound
+	case job.Status.Ended(), q.has("delete removes any job"):
+	case q.has("delete removes released jobs") && job.Status == bulk.JobProcessing && job.LeaseUntil.IsZero():
+	default:
+		return bulk.ErrJobNotEnded
+	}
+	switch q.fault {
+	case "delete leaves the job":
+	case "delete leaves the job in lists":
+		job.ID += " (deleted)"
+	default:
+		q.jobs = slices.DeleteFunc(q.jobs, func(other *bulk.Job) bool { return other == job })
+	}
+	return nil
 }
 
 func (q *naiveJobs) Cancel(ctx context.Context, id, results string) (bulk.Job, error) {

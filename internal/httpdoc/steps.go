@@ -185,6 +185,11 @@ END`,
 		shell:  get + ` "$URL/v1/bulk/jobs/$JOB/results"`, want: 404, code: "NOT_FOUND",
 	},
 	{
+		text:   "It cannot be removed either.",
+		server: waiting,
+		shell:  get + ` -X DELETE "$URL/v1/bulk/jobs/$JOB"`, want: 409, code: "JOB_NOT_ENDED",
+	},
+	{
 		text:   "A pending job is cancelled at once, a running one before its next batch. Once the status is `cancelled` no row is\nwritten any more.",
 		server: waiting,
 		shell:  get + ` -X POST "$URL/v1/bulk/jobs/$JOB/cancel"`, want: 200,
@@ -195,6 +200,12 @@ END`,
 		server: waiting,
 		shell:  get + ` -X POST "$URL/v1/bulk/jobs/$JOB/cancel"`, want: 409, code: "JOB_ENDED",
 	},
+	{
+		text:   "It can be removed, with its users as sent and its results.",
+		server: waiting,
+		shell:  get + ` -X DELETE "$URL/v1/bulk/jobs/$JOB"`, want: 200,
+	},
+	{server: waiting, shell: get + ` "$URL/v1/bulk/jobs/$JOB"`, want: 404, code: "JOB_NOT_FOUND"},
 
 	{
 		title: "## Idempotency keys",

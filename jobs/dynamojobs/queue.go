@@ -248,6 +248,44 @@ func (q *Queue) cancel(ctx context.Context, id, results string) (bulk.Job, error
 	return job, err
 }
 
+// Delete implements [bulk.JobQueue]. Of the record, what is about its job and its
+// tenant is removed at once, which takes it out of the index too. Its id stays in use
+// until DynamoDB's time to live removes the rest.
+func (q *Queue) Delete(ctx context.Context, id string) error {
+	if err := q.delete(ctx, id); err != nil {
+		return fmt.Errorf("dynamojobs: delete job %q: %w", id, err)
+	}
+	return nil
+}
+
+func (q *Queue) delete(ctx context.Context, id string) error {
+	if !possible(id) {
+		return bulk.ErrJobNotFound
+	}
+	_, err := q.change(ctx, id, change{
+		nonce: attrDeleteNonce,
+		apply: func(u *update, now time.Time) error {
+			u.whenThere(attrJob)
+			u.whenThere(attrCompleted)
+			u.set(attrExpires, moment(now))
+			u.set(attrTTL, ttl(now))
+			u.remove(attrJob, attrTenant, attrStatus, attrWorker, attrProgress, attrResults, attrError)
+			return nil
+		},
+		refused: func(it item, now time.Time) error {
+			switch {
+			case !it.exists(now):
+				return bulk.ErrJobNotFound
+			case !it.has(attrCompleted):
+				return bulk.ErrJobNotEnded
+			default:
+				return nil
+			}
+		},
+	})
+	return err
+}
+
 // refuseUnless returns the refusal of a cancel that is for jobs of that status.
 func refuseUnless(status bulk.JobStatus) func(item, time.Time) error {
 	return func(it item, now time.Time) error {

@@ -48,6 +48,7 @@ const (
 	attrClaimNonce  = "claimNonce"
 	attrSaveNonce   = "saveNonce" // with a number, see saveNonce
 	attrCancelNonce = "cancelNonce"
+	attrDeleteNonce = "deleteNonce"
 	// attrStamp rises with every write.
 	attrStamp = "stamp"
 )

@@ -222,6 +222,24 @@ func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error
 	return copyJob(e.job), nil
 }
 
+// Delete implements [bulk.JobQueue].
+func (q *Queue) Delete(ctx context.Context, id string) error {
+	_, unlock, err := q.enter(ctx)
+	if err != nil {
+		return fmt.Errorf("memjobs: delete job %q: %w", id, err)
+	}
+	defer unlock()
+	e := q.jobs[id]
+	switch {
+	case e == nil:
+		return fmt.Errorf("memjobs: delete job %q: %w", id, bulk.ErrJobNotFound)
+	case !e.job.Status.Ended():
+		return fmt.Errorf("memjobs: delete job %q: %w", id, bulk.ErrJobNotEnded)
+	}
+	q.remove(e)
+	return nil
+}
+
 // Changed implements [bulk.JobNotifier]. The channel is closed when a job is
 // created, when one is given up for others to claim at once, and when one ends; not
 // when time alone makes a job claimable.

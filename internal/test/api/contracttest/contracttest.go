@@ -54,6 +54,7 @@ var topics = []struct {
 	{"Label", testLabel},
 	{"MaxFailed", testMaxFailed},
 	{"Wait", testWait},
+	{"Delete", testDelete},
 	{"Identity", testIdentity},
 	{"Concurrency", testConcurrency},
 	{"Limits", testLimits},

@@ -1,0 +1,81 @@
+package bulk_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulkops/bulkops/bulk"
+)
+
+// Nothing is left of a job that was deleted, wherever its workers died.
+func TestDeleteLeavesNothing(t *testing.T) {
+	for dieAt, calls := 1, 1; dieAt <= calls; dieAt += 2 {
+		bubble(t, func(t *testing.T, f *fixture) {
+			name := fmt.Sprintf("death at call %d", dieAt)
+			f.cfg.SegmentRows = 20
+			job := f.submit(60, bulk.Options{Upsert: true, SendWelcomeEmail: true})
+			c := &chaos{rand: rand.New(rand.NewPCG(5, uint64(dieAt))), dieAt: dieAt, applied: true}
+			cfg := f.cfg
+			cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.mem, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+			w, err := bulk.NewWorker(cfg)
+			require.NoError(t, err)
+			_ = w.RunJob(t.Context(), job.ID)
+			calls = max(calls, c.calls)
+			time.Sleep(time.Hour)
+			if job := f.get(job.ID); !job.Status.Ended() {
+				assert.ErrorIs(t, f.importer().Delete(t.Context(), admin, job.ID), bulk.ErrJobNotEnded, name)
+			}
+			f.finish(job.ID)
+			require.NoError(t, f.importer().Delete(t.Context(), admin, job.ID), name)
+			assert.Empty(t, f.blobs.Keys(), name)
+			_, err = f.importer().Job(t.Context(), admin, job.ID)
+			assert.ErrorIs(t, err, bulk.ErrJobNotFound, name)
+		})
+	}
+}
+
+func TestDeleteOfAPendingJobThatWasCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		job := f.submit(30, bulk.DefaultOptions())
+		_, err := f.importer().Cancel(t.Context(), admin, job.ID)
+		require.NoError(t, err)
+		require.NoError(t, f.importer().Delete(t.Context(), admin, job.ID))
+		f.clean(t)
+	})
+}
+
+// fewDeletes is a blob store that fails to delete after some.
+type fewDeletes struct {
+	bulk.BlobStore
+	left int
+}
+
+func (b *fewDeletes) Delete(ctx context.Context, key string) error {
+	if b.left--; b.left < 0 {
+		return bulk.Permanent(errors.New("access denied"))
+	}
+	return b.BlobStore.Delete(ctx, key)
+}
+
+// A job is there as long as any of its blobs may be, so that its owner can try again.
+func TestDeleteThatFailsCanBeRepeated(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		job := f.submit(30, bulk.DefaultOptions())
+		f.finish(job.ID)
+		cfg := f.cfg
+		cfg.Blobs = &fewDeletes{f.blobs, 0}
+		im, err := bulk.NewImporter(cfg)
+		require.NoError(t, err)
+		require.Error(t, im.Delete(t.Context(), admin, job.ID))
+		assert.Equal(t, bulk.JobCompleted, f.get(job.ID).Status)
+		require.NoError(t, f.importer().Delete(t.Context(), admin, job.ID))
+		assert.Empty(t, f.blobs.Keys())
+	})
+}
