@@ -409,7 +409,7 @@ var bulkFaults = []mutation{
 	{
 		name: "rule 12: later rows fail", file: "bulk/settle.go",
 		old: `		case s.order.tainted(it):
-			s.final(it, failed(&it.plan, errTainted))
+			s.final(it, failed(&it.plan, it.found, errTainted))
 			s.release(it)
 			continue
 `,
@@ -512,7 +512,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 20: journal", file: "bulk/idempotency.go",
-		old: `	k.log = newJournal(blobs, blobFolder(k.key.Tenant, runID(k.run)), k.token, syncBackoff, k.owned)
+		old: `	k.log = newJournal(blobs, blobFolder(k.tenant, runID(k.run)), k.token, syncBackoff, k.owned)
 	return k.log`, new: `	return nil`,
 		test: "^TestIdempotencyKeySurvivesEveryCrash$",
 	},
@@ -562,7 +562,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "silent not repeated", file: "bulk/backoff.go",
-		old: `return errors.Is(err, context.DeadlineExceeded)`, new: `return errors.Is(err, context.DeadlineExceeded) && false`,
+		old: `return errors.Is(err, errSilent)`, new: `return errors.Is(err, errSilent) && false`,
 		test: "^TestSilenceIsNotRepeatedWithoutTime$",
 	},
 	{
@@ -612,7 +612,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "guard timeout", file: "bulk/guard.go",
-		old: `context.WithTimeout(ctx, g.timeout)`, new: `context.WithTimeout(ctx, 100*g.timeout)`,
+		old: `context.WithTimeoutCause(ctx, g.timeout, errSilent)`, new: `context.WithTimeoutCause(ctx, 100*g.timeout, errSilent)`,
 		test: "^TestGuardEndsCallsThatTakeTooLong$",
 	},
 	{
