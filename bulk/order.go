@@ -37,9 +37,9 @@ type group struct {
 	// seen is the number of batches that had been given out when the last row of
 	// the group ended. Until those are admitted, rows may come that belong here.
 	seen int
-	// tainted is set once nobody can tell what became of a row of the group: no
-	// result of a later one could be relied on.
-	tainted bool
+	// taint is the first row from which on no result could be relied on, as nobody can
+	// tell what became of the row before it. It is 0 if there is none.
+	taint int
 	joined  *group // the group that took this one over
 
 	// Nearly all groups are one row, and need no more memory than this.
@@ -168,7 +168,7 @@ func (o *order) join(g, other *group) *group {
 	g.emails = append(g.emails, other.emails...)
 	g.active += other.active
 	g.seen = max(g.seen, other.seen)
-	g.tainted = g.tainted || other.tainted
+	g.taintFrom(other.taint)
 	g.queue = append(g.queue, other.queue...)
 	slices.SortFunc(g.queue, byIndex)
 	other.joined = g
@@ -231,9 +231,9 @@ func (o *order) done(it *item) *item {
 	return next
 }
 
-// taint says that nobody can tell what became of a write to the user and with the
-// emails.
-func (o *order) taint(id string, emails ...string) {
+// taint says that nobody can tell what became of a row that would have written the
+// user, with the emails.
+func (o *order) taint(row int, id string, emails ...string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	g := o.enter(new(group), o.ids, id, false)
@@ -242,14 +242,21 @@ func (o *order) taint(id string, emails ...string) {
 			g = o.enter(g, o.emails, EmailKey(email), true)
 		}
 	}
-	g.tainted = true
+	g.taintFrom(row + 1)
+}
+
+func (g *group) taintFrom(row int) {
+	if row > 0 && (g.taint == 0 || row < g.taint) {
+		g.taint = row
+	}
 }
 
 // tainted reports whether the row's result could not be relied on.
 func (o *order) tainted(it *item) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return it.current().tainted
+	taint := it.current().taint
+	return taint > 0 && it.plan.index >= taint
 }
 
 // retire forgets groups that no longer matter: no row of theirs is under way, and
@@ -257,7 +264,7 @@ func (o *order) tainted(it *item) bool {
 func (o *order) retire() {
 	for len(o.idle) > 0 {
 		g := o.idle[0]
-		if g.active == 0 && len(g.queue) == 0 && g.joined == nil && !g.tainted {
+		if g.active == 0 && len(g.queue) == 0 && g.joined == nil && g.taint == 0 {
 			if g.seen > o.admitted {
 				return
 			}

@@ -287,9 +287,8 @@ func TestOrderTaint(t *testing.T) {
 	o := newOrdered(t)
 	ana := stored("a", "ana@x.y", "")
 	assert.Equal(t, []int{0, 1}, o.enter(named{id: "a", found: Found{ByID: ana}}, named{id: "b"}))
-	assert.False(t, o.tainted(o.items[0]))
-	o.taint("a", "", "New@x.y")
-	assert.True(t, o.tainted(o.items[0]))
+	o.taint(0, "a", "", "New@x.y")
+	assert.False(t, o.tainted(o.items[0]), "rows before it are not concerned")
 	assert.False(t, o.tainted(o.items[1]))
 	assert.Equal(t, -1, o.end(0))
 	assert.Equal(t, -1, o.end(1))
@@ -304,7 +303,7 @@ func TestOrderTaint(t *testing.T) {
 func TestOrderTaintIsNotForgotten(t *testing.T) {
 	o := newOrdered(t)
 	o.enter(named{id: "a"})
-	o.taint("a")
+	o.taint(0, "a")
 	o.end(0)
 	o.enter(named{id: "b"})
 	o.enter(named{id: "a"})
@@ -314,12 +313,14 @@ func TestOrderTaintIsNotForgotten(t *testing.T) {
 // TestOrderTaintSurvivesAJoin has the tainted group taken over by a larger one.
 func TestOrderTaintSurvivesAJoin(t *testing.T) {
 	o := newOrdered(t)
-	o.taint("a")
+	o.taint(1, "a")
+	o.taint(2, "a")
 	b := named{id: "b"}
 	o.enter(b, b, b)
 	o.enter(named{id: "b", found: Found{ByEmail: stored("a", "", "")}})
-	assert.True(t, o.tainted(o.items[0]))
-	assert.True(t, o.tainted(o.items[3]))
+	for row, want := range []bool{false, false, true, true} {
+		assert.Equal(t, want, o.tainted(o.items[row]), "row %d", row)
+	}
 }
 
 func TestOrderForgetsGroups(t *testing.T) {

@@ -447,7 +447,7 @@ func (s *settlement) finishUnknown(it *item) {
 	if e.Create != nil {
 		email = e.Create.Email
 	}
-	s.order.taint(e.UserID, email)
+	s.order.taint(e.Rows[0].Index, e.UserID, email)
 	s.end(it, rows)
 }
 

@@ -259,13 +259,13 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "order taint join", file: "bulk/order.go",
-		old: `	g.tainted = g.tainted || other.tainted
+		old: `	g.taintFrom(other.taint)
 `,
 		test: "^TestOrderTaintSurvivesAJoin$",
 	},
 	{
 		name: "order taint retire", file: "bulk/order.go",
-		old: ` && !g.tainted {`, new: ` {`,
+		old: ` && g.taint == 0 {`, new: ` {`,
 		test: "^TestOrderTaint$",
 	},
 	{
@@ -393,16 +393,16 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 12: taint", file: "bulk/settle.go",
-		old: `	s.order.taint(e.UserID, email)
+		old: `	s.order.taint(e.Rows[0].Index, e.UserID, email)
 `, new: `	_ = email
 `,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
 		name: "rule 12: taint email", file: "bulk/settle.go",
-		old: `	s.order.taint(e.UserID, email)
+		old: `	s.order.taint(e.Rows[0].Index, e.UserID, email)
 `, new: `	_ = email
-	s.order.taint(e.UserID)
+	s.order.taint(e.Rows[0].Index, e.UserID)
 `,
 		test: "^TestInheritedWriteWhoseAddressIsTaken$",
 	},
