@@ -83,4 +83,4 @@ mutate: tools  ## plant faults and report whether the tests notice; FAULTS=dynam
 	$(BIN)/testservers -- $(GO) run ./internal/cmd/mutate -run '$(FAULTS)'
 
 tools:
-	@$(GO) build -o $(BIN)/ ./internal/testservers ./internal/testreport
+	@$(GO) build -o $(BIN)/ ./internal/cmd/testservers ./internal/cmd/testreport

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/logtest"
+	"github.com/bulkops/bulkops/internal/test/logtest"
 )
 
 // A mailError is an error as services for emails return them.

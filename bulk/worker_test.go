@@ -18,7 +18,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/logtest"
+	"github.com/bulkops/bulkops/internal/test/logtest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )

@@ -21,8 +21,8 @@ import (
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
-	"github.com/bulkops/bulkops/internal/logtest"
 	"github.com/bulkops/bulkops/internal/test/exchange"
+	"github.com/bulkops/bulkops/internal/test/logtest"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )

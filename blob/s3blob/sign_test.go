@@ -16,7 +16,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/s3blob"
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 // get is what curl does.

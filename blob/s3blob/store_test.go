@@ -22,7 +22,7 @@ import (
 	"github.com/bulkops/bulkops/blob/s3blob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/bulk/bulktest"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

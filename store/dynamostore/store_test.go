@@ -5,7 +5,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/bulk/bulktest"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )
 

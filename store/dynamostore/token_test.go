@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )
 

@@ -120,32 +120,32 @@ var bulkFaults = []mutation{
 		test: "^TestJournalStart$",
 	},
 	{
-		name: "rule 18: highest inherited", file: "bulk/inheritance.go",
+		name: "rule 18: highest inherited", file: "bulk/journal_inheritance.go",
 		old: `		highest = max(highest, e.last())`, new: `		highest = max(-1, e.last())`,
 		test: "^TestInheritance$",
 	},
 	{
-		name: "rule 14: done", file: "bulk/inheritance.go",
+		name: "rule 14: done", file: "bulk/journal_inheritance.go",
 		old: `			e.done = true
 `, new: `			_ = e
 `,
 		test: "^TestInheritance$",
 	},
 	{
-		name: "rule 14: finals done", file: "bulk/inheritance.go",
+		name: "rule 14: finals done", file: "bulk/journal_inheritance.go",
 		old: `		e.done = !e.writes()
 `,
 		test: "^TestInheritance$",
 	},
 	{
-		name: "rule 14: latest", file: "bulk/inheritance.go",
+		name: "rule 14: latest", file: "bulk/journal_inheritance.go",
 		old: `				h.replace(old)
 `, new: `				_ = old
 `,
 		test: "^TestInheritance$",
 	},
 	{
-		name: "rule 14: frontier", file: "bulk/inheritance.go",
+		name: "rule 14: frontier", file: "bulk/journal_inheritance.go",
 		old: `		if e.last() < h.frontier {
 			continue
 		}
@@ -153,141 +153,141 @@ var bulkFaults = []mutation{
 		test: "^TestInheritance$",
 	},
 	{
-		name: "rule 14: frontier first row", file: "bulk/inheritance.go",
+		name: "rule 14: frontier first row", file: "bulk/journal_inheritance.go",
 		old: `e.last() < h.frontier`, new: `e.Rows[0].Index < h.frontier`,
 		test: "^TestInheritance$",
 	},
 	{
-		name: "rule 14: replaced rows", file: "bulk/inheritance.go",
+		name: "rule 14: replaced rows", file: "bulk/journal_inheritance.go",
 		old: `			delete(h.latest, row.Index)
 `,
 		test: "^TestRowsOfAReplacedEntryHaveNone$",
 	},
 	{
-		name: "rule 9: absent live", file: "bulk/entry.go",
+		name: "rule 9: absent live", file: "bulk/journal_entry.go",
 		old: `	case e.Create != nil && user == nil:
 		return live`, new: `	case e.Create != nil && user == nil:
 		return unknown`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 9: no trail", file: "bulk/entry.go",
+		name: "rule 9: no trail", file: "bulk/journal_entry.go",
 		old: `			return dead // another program made the user`, new: `			return unknown`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 9: first nonce", file: "bulk/entry.go",
+		name: "rule 9: first nonce", file: "bulk/journal_entry.go",
 		old: `trail.at(1)`, new: `trail.at(trail.count)`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 10: gone", file: "bulk/entry.go",
+		name: "rule 10: gone", file: "bulk/journal_entry.go",
 		old: `return unknown // it may have been updated before it was deleted`, new: `return dead`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 10: same version", file: "bulk/entry.go",
+		name: "rule 10: same version", file: "bulk/journal_entry.go",
 		old: `	case user.Version == e.Base.Version:
 		return live
 `,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 10: counter below", file: "bulk/entry.go",
+		name: "rule 10: counter below", file: "bulk/journal_entry.go",
 		old: `return unknown // it was deleted and made anew, or its mark was removed`, new: `return dead`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 10: same counter", file: "bulk/entry.go",
+		name: "rule 10: same counter", file: "bulk/journal_entry.go",
 		old: `return dead // another program changed it`, new: `return unknown`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 10: position", file: "bulk/entry.go",
+		name: "rule 10: position", file: "bulk/journal_entry.go",
 		old: `trail.at(e.Base.Writes + 1)`, new: `trail.at(trail.count)`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 10: cut off", file: "bulk/entry.go",
+		name: "rule 10: cut off", file: "bulk/journal_entry.go",
 		old: `	case !ok:
 		return unknown`, new: `	case !ok:
 		return dead`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "rule 9: create starts at 1", file: "bulk/entry.go",
+		name: "rule 9: create starts at 1", file: "bulk/journal_entry.go",
 		old: `Mark: trail{}.push(e.Nonce)}`, new: `Mark: e.Nonce}`,
 		test: "^TestEntryOfACreate$",
 	},
 	{
-		name: "trail counts", file: "bulk/entry.go",
+		name: "trail counts", file: "bulk/journal_entry.go",
 		old: `&entryBase{base.Version, parseTrail(base.Mark).count}`, new: `&entryBase{base.Version, 0}`,
 		test: "^TestEntryOfSeveralRows$",
 	},
 	{
-		name: "trail 65", file: "bulk/trail.go",
+		name: "trail 65", file: "bulk/journal_trail.go",
 		old: `	maxTrail = 65`, new: `	maxTrail = 64`,
 		test: "^TestJudge$",
 	},
 	{
-		name: "lease never renews", file: "bulk/lease.go",
+		name: "lease never renews", file: "bulk/job_lease.go",
 		old: `	every(ctx, l.lasts/3, func() { l.save(ctx, JobChange{Lease: l.lasts}) })`, new: `	<-ctx.Done()`,
 		test: "^TestLeaseRenewsItself$",
 	},
 	{
-		name: "lease poll ignores cancel", file: "bulk/lease.go",
+		name: "lease poll ignores cancel", file: "bulk/job_lease.go",
 		old: `	case err == nil && job.CancelRequested:
 		l.cancelled()
 `,
 		test: "^TestLeaseCheck$",
 	},
 	{
-		name: "lease never polls", file: "bulk/lease.go",
+		name: "lease never polls", file: "bulk/job_lease.go",
 		old: `func() { l.check(ctx) }`, new: `func() {}`,
 		test: "^TestLeasePollSeesACancel$",
 	},
 	{
-		name: "lease timer not reset", file: "bulk/lease.go",
+		name: "lease timer not reset", file: "bulk/job_lease.go",
 		old: `		l.timer.Reset(left)
 `,
 		test: "^TestLeaseEndsInTime$",
 	},
 	{
-		name: "order again", file: "bulk/order.go",
+		name: "order again", file: "bulk/engine_order.go",
 		old: `		case g.seen > p.number:`, new: `		case g.seen < 0:`,
 		test: "^TestOrderKeepsGroupsThatComeBack$",
 	},
 	{
-		name: "order taint join", file: "bulk/order.go",
+		name: "order taint join", file: "bulk/engine_order.go",
 		old: `	g.taintFrom(other.taint)
 `,
 		test: "^TestOrderTaintSurvivesAJoin$",
 	},
 	{
-		name: "order taint retire", file: "bulk/order.go",
+		name: "order taint retire", file: "bulk/engine_order.go",
 		old: ` && g.taint == 0 {`, new: ` {`,
 		test: "^TestOrderTaint$",
 	},
 	{
-		name: "order unfollow sorts", file: "bulk/order.go",
+		name: "order unfollow sorts", file: "bulk/engine_order.go",
 		old: `	g.queue = append(slices.Clone(rows), g.queue...)
 	slices.SortFunc(g.queue, byIndex)`, new: `	g.queue = append(slices.Clone(rows), g.queue...)`,
 		test: "^TestOrderTakesFollowersBackIntoAJoinedGroup$",
 	},
 	{
-		name: "order queue joined sorted", file: "bulk/order.go",
+		name: "order queue joined sorted", file: "bulk/engine_order.go",
 		old: `	slices.SortFunc(g.queue, byIndex)
 	other.joined = g`, new: `	other.joined = g`,
 		test: "^TestOrderJoinsGroups$",
 	},
 	{
-		name: "order seen join", file: "bulk/order.go",
+		name: "order seen join", file: "bulk/engine_order.go",
 		old: `	g.seen = max(g.seen, other.seen)
 `,
 		test: "^TestOrderLooksAgainBehindTheSmallerGroup$",
 	},
 	{
-		name: "order old address", file: "bulk/order.go",
+		name: "order old address", file: "bulk/engine_order.go",
 		old: `		if user.Email != "" && user.Email != p.Email {
 			g = o.enter(g, o.emails, EmailKey(user.Email), true)
 		}
@@ -295,22 +295,22 @@ var bulkFaults = []mutation{
 		test: "^TestOrderTaint$",
 	},
 	{
-		name: "ledger window", file: "bulk/ledger.go",
+		name: "ledger window", file: "bulk/job_ledger.go",
 		old: `row < l.durable+l.window`, new: `row < l.taken+l.window`,
 		test: "^TestLedgerRoom$",
 	},
 	{
-		name: "health met", file: "bulk/health.go",
+		name: "health met", file: "bulk/engine_health.go",
 		old: `h.answered, h.unmet = true, 0`, new: `h.answered = true`,
 		test: "^TestHealth$",
 	},
 	{
-		name: "rule 1: fresh nonce", file: "bulk/settle.go",
+		name: "rule 1: fresh nonce", file: "bulk/engine_settle.go",
 		old: `lead.entry = &entry{UserID: d.userID, Nonce: newNonce()}`, new: `lead.entry = &entry{UserID: d.userID, Nonce: "nonce000"}`,
 		test: "^TestNewDecisionsHaveFreshNonces$",
 	},
 	{
-		name: "rule 1: repeats same entry", file: "bulk/settle.go",
+		name: "rule 1: repeats same entry", file: "bulk/engine_settle.go",
 		old: `		case it.entry != nil:
 		case s.order.tainted(it):`, new: `		case it.entry != nil:
 			it.entry.Nonce = newNonce()
@@ -318,7 +318,7 @@ var bulkFaults = []mutation{
 		test: "^TestRepeatedWritesAreTheSame$",
 	},
 	{
-		name: "rule 4: followers in entry", file: "bulk/settle.go",
+		name: "rule 4: followers in entry", file: "bulk/engine_settle.go",
 		old: `			lead.entry.Rows = append(lead.entry.Rows, entryRow{row.plan.index, d.status, d.errors})`, new: `			if row == lead {
 				lead.entry.Rows = append(lead.entry.Rows, entryRow{row.plan.index, d.status, d.errors})
 			} else {
@@ -328,13 +328,13 @@ var bulkFaults = []mutation{
 		test: "^TestAddressOfManyRowsIsTakenMeanwhile$",
 	},
 	{
-		name: "rule 2: confirm", file: "bulk/settle.go",
+		name: "rule 2: confirm", file: "bulk/engine_settle.go",
 		old: `	s.journal.confirm(it.entry.Rows[0].Index)
 `,
 		test: "^TestManyOwnWritesPushANonceOut$",
 	},
 	{
-		name: "rule 7: put before commit", file: "bulk/settle.go",
+		name: "rule 7: put before commit", file: "bulk/engine_settle.go",
 		old: `	if err := s.journal.add(ctx, entries); err != nil {
 		return nil, err
 	}
@@ -343,7 +343,7 @@ var bulkFaults = []mutation{
 		test: "^TestChunkThatComesAfterTheEnd$",
 	},
 	{
-		name: "rule 7: send in spite of failed put", file: "bulk/settle.go",
+		name: "rule 7: send in spite of failed put", file: "bulk/engine_settle.go",
 		old: `	if err := s.journal.add(ctx, entries); err != nil {
 		return nil, err
 	}
@@ -352,14 +352,14 @@ var bulkFaults = []mutation{
 		test: "^TestChunkThatComesAfterTheEnd$",
 	},
 	{
-		name: "rule 8: look up after outcome", file: "bulk/settle.go",
+		name: "rule 8: look up after outcome", file: "bulk/engine_settle.go",
 		old: `		it.err, it.look = outcomes[i], true
 `, new: `		it.err, it.look = outcomes[i], errors.Is(outcomes[i], ErrConflict)
 `,
 		test: "^TestConflictsWithoutEnd$",
 	},
 	{
-		name: "rule 8: look up by entry id", file: "bulk/settle.go",
+		name: "rule 8: look up by entry id", file: "bulk/engine_settle.go",
 		old: `	if it.entry != nil && it.entry.UserID != "" {
 		r.ID = it.entry.UserID
 	}
@@ -367,7 +367,7 @@ var bulkFaults = []mutation{
 		test: "^TestAddressMovesBetweenCrashAndResume$",
 	},
 	{
-		name: "rule 8: new entry only when dead", file: "bulk/settle.go",
+		name: "rule 8: new entry only when dead", file: "bulk/engine_settle.go",
 		old: `	v := it.entry.judge(it.found.ByID)
 `, new: `	v := it.entry.judge(it.found.ByID)
 	if errors.Is(it.err, ErrConflict) {
@@ -377,29 +377,29 @@ var bulkFaults = []mutation{
 		test: "^TestLateCallBeforeItsRepetition$",
 	},
 	{
-		name: "rule 11: doubt create taken", file: "bulk/settle.go",
+		name: "rule 11: doubt create taken", file: "bulk/engine_settle.go",
 		old: `errors.Is(it.err, ErrEmailTaken) && !it.doubt {`, new: `errors.Is(it.err, ErrEmailTaken) {`,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 11: fence mark", file: "bulk/settle.go",
+		name: "rule 11: fence mark", file: "bulk/engine_settle.go",
 		old: `parseTrail(user.Mark).push(newNonce())}`, new: `user.Mark}`,
 		test: "^TestUpdateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 11: inherited is doubt", file: "bulk/inherit.go",
+		name: "rule 11: inherited is doubt", file: "bulk/engine_inherit.go",
 		old: `look: true, sent: true, doubt: true, late: true`, new: `look: true, sent: true`,
 		test: "^TestInheritedWriteWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 12: taint", file: "bulk/settle.go",
+		name: "rule 12: taint", file: "bulk/engine_settle.go",
 		old: `	s.order.taint(e.Rows[0].Index, e.UserID, email)
 `, new: `	_ = email
 `,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 12: taint email", file: "bulk/settle.go",
+		name: "rule 12: taint email", file: "bulk/engine_settle.go",
 		old: `	s.order.taint(e.Rows[0].Index, e.UserID, email)
 `, new: `	_ = email
 	s.order.taint(e.Rows[0].Index, e.UserID)
@@ -407,7 +407,7 @@ var bulkFaults = []mutation{
 		test: "^TestInheritedWriteWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 12: later rows fail", file: "bulk/settle.go",
+		name: "rule 12: later rows fail", file: "bulk/engine_settle.go",
 		old: `		case s.order.tainted(it):
 			s.final(it, failed(&it.plan, it.found, errTainted))
 			s.release(it)
@@ -416,14 +416,14 @@ var bulkFaults = []mutation{
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 12: all rows unknown", file: "bulk/settle.go",
+		name: "rule 12: all rows unknown", file: "bulk/engine_settle.go",
 		old: `	for i := range rows {
 		rows[i].Status, rows`, new: `	for i := range rows[:1] {
 		rows[i].Status, rows`,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 13: only first needs no seal", file: "bulk/attempt.go",
+		name: "rule 13: only first needs no seal", file: "bulk/job_attempt.go",
 		old: `known: job.Token == 1 || job.Options.DryRun`, new: `known: true`,
 		test: "^TestAddressMovesBetweenCrashAndResume$",
 	},
@@ -437,60 +437,60 @@ var bulkFaults = []mutation{
 		test: "^TestAddressMovesBetweenCrashAndResume$",
 	},
 	{
-		name: "rule 14: done have results", file: "bulk/inherit.go",
+		name: "rule 14: done have results", file: "bulk/engine_inherit.go",
 		old: `				e.inherited[row.Index] = inheritedRow{row, old.UserID}
 `, new: `				_ = row
 `,
 		test: "^TestCrashThenCancelOrFailure$",
 	},
 	{
-		name: "rule 14: replaced", file: "bulk/inherit.go",
+		name: "rule 14: replaced", file: "bulk/engine_inherit.go",
 		old: `		case old.replaced:
 `, new: `		case false:
 `,
 		test: "^TestInheritedWritesAreSettledInTheirOrder$",
 	},
 	{
-		name: "rule 15: settled before new", file: "bulk/attempt.go",
+		name: "rule 15: settled before new", file: "bulk/job_attempt.go",
 		old: `	a.engine.inherit(h)
 	return a.engine.settleSent(ctx)`, new: `	a.engine.inherit(h)
 	return nil`,
 		test: "^TestAddressMovesBetweenCrashAndResume$",
 	},
 	{
-		name: "rule 15: chain order", file: "bulk/inherit.go",
+		name: "rule 15: chain order", file: "bulk/engine_inherit.go",
 		old: `return cmp.Compare(a.number, b.number)`, new: `return cmp.Compare(b.number, a.number)`,
 		test: "^TestFailureWithWritesUnderWay$",
 	},
 	{
-		name: "rule 15: no shared call", file: "bulk/settle.go",
+		name: "rule 15: no shared call", file: "bulk/engine_settle.go",
 		old: `		if clashes(writing, &it.write) {`, new: `		if false {`,
 		test: "^TestRowsThatMeetByAChangeFromOutside$",
 	},
 	{
-		name: "rule 16: dead inherited go normal", file: "bulk/settle.go",
+		name: "rule 16: dead inherited go normal", file: "bulk/engine_settle.go",
 		old: `			s.untrack(it) // inherited: its rows go the normal way`, new: `			s.finishUnknown(it)`,
 		test: "^TestInheritedWriteThatIsDead$",
 	},
 	{
-		name: "rule 18: checkpoint chunk", file: "bulk/checkpoint.go",
+		name: "rule 18: checkpoint chunk", file: "bulk/job_checkpoint.go",
 		old: `	a.at.Chunk = a.journal.start(until)
 `, new: `	a.at.Chunk = a.journal.next()
 `,
 		test: "^TestCrashThenCancelOrFailure$",
 	},
 	{
-		name: "rule 19: lost last save", file: "bulk/end.go",
+		name: "rule 19: lost last save", file: "bulk/job_end.go",
 		old: `errors.Is(err, ErrLeaseLost) && a.ended(ctx, status)`, new: `errors.Is(err, ErrLeaseLost) && a.stopped.Load()`,
 		test: "^TestLostAnswerOfTheLastSave$",
 	},
 	{
-		name: "rule 19: ended by own token", file: "bulk/end.go",
+		name: "rule 19: ended by own token", file: "bulk/job_end.go",
 		old: `job.Token == a.job.Token && job.Status == status`, new: `job.Status.Ended()`,
 		test: "^TestJobThatAnotherEnded$",
 	},
 	{
-		name: "rule 19: journal deleted after", file: "bulk/end.go",
+		name: "rule 19: journal deleted after", file: "bulk/job_end.go",
 		old: `	p := a.job.Progress
 	p.Summary = summary`, new: `	a.tidy(ctx)
 	p := a.job.Progress
@@ -498,26 +498,26 @@ var bulkFaults = []mutation{
 		test: "^TestCrashThenCancelOrFailure$",
 	},
 	{
-		name: "rule 19: inherited reported", file: "bulk/end.go",
+		name: "rule 19: inherited reported", file: "bulk/job_end.go",
 		old: `	a.reportInherited(ctx)
 `,
 		test: "^TestCommitAfterTakeoverAndCancel$",
 	},
 	{
-		name: "rule 19: tidy", file: "bulk/end.go",
+		name: "rule 19: tidy", file: "bulk/job_end.go",
 		old: `	keys := a.journal.keys()
 `, new: `	var keys []string
 `,
 		test: "^TestAddressOfManyRowsIsTakenMeanwhile$",
 	},
 	{
-		name: "rule 20: journal", file: "bulk/idempotency.go",
+		name: "rule 20: journal", file: "bulk/importer_keyed.go",
 		old: `	k.log = newJournal(blobs, blobFolder(k.tenant, runID(k.run)), k.token, syncBackoff, k.owned)
 	return k.log`, new: `	return nil`,
 		test: "^TestIdempotencyKeySurvivesEveryCrash$",
 	},
 	{
-		name: "rule 20: owned", file: "bulk/idempotency.go",
+		name: "rule 20: owned", file: "bulk/importer_keyed.go",
 		old: `(found.Done || found.Version != k.key.Version)`, new: `found.Version < 0`,
 		test: "^TestKeyedRequestThatSlept$",
 	},
@@ -527,35 +527,35 @@ var bulkFaults = []mutation{
 		test: "^TestIdempotencyKeySurvivesEveryCrash$",
 	},
 	{
-		name: "rule 20: answer after save", file: "bulk/idempotency.go",
+		name: "rule 20: answer after save", file: "bulk/importer_keyed.go",
 		old: `		err = failed // another request may come to other results`, new: `		_ = failed`,
 		test: "^TestKeyedRequestSurvivesEveryCrash$",
 	},
 	{
-		name: "rule 20: tidy", file: "bulk/idempotency.go",
+		name: "rule 20: tidy", file: "bulk/importer_keyed.go",
 		old: `		im.tidy(ctx, k)
 `,
 		test: "^TestKeyedRequestSurvivesEveryCrash$",
 	},
 	{
-		name: "oneuser follow", file: "bulk/settle.go",
+		name: "oneuser follow", file: "bulk/engine_settle.go",
 		old: `return p.concernsOnly(user) }`, new: `return false && p.concernsOnly(user) }`,
 		test: "^TestManyRowsOfOneUser$",
 	},
 	{
-		name: "mail address then", file: "bulk/welcome.go",
+		name: "mail address then", file: "bulk/job_welcome.go",
 		old: `			case user == nil || user.Email == "":
 `, new: `			case user == nil:
 `,
 		test: "^TestImportSendsWelcomeEmails$",
 	},
 	{
-		name: "mail cursor", file: "bulk/welcome.go",
+		name: "mail cursor", file: "bulk/job_welcome.go",
 		old: `	due := created(rows, max(first, a.at.Mailed))`, new: `	due := created(rows, first)`,
 		test: "^TestWelcomeEmailsAfterEveryCrash$",
 	},
 	{
-		name: "mail none remembered", file: "bulk/welcome.go",
+		name: "mail none remembered", file: "bulk/job_welcome.go",
 		old: `				a.at.MailNone = append(a.at.MailNone, row.Index)
 `,
 		test: "^TestUserWithoutAnAddressGetsNoMailAfterACrash$",
@@ -566,30 +566,30 @@ var bulkFaults = []mutation{
 		test: "^TestSilenceIsNotRepeatedWithoutTime$",
 	},
 	{
-		name: "silent payload left", file: "bulk/attempt.go",
+		name: "silent payload left", file: "bulk/job_attempt.go",
 		old: `			stopReading() // a payload may be silent for long
 `,
 		test: "^TestSilentBackendsDoNotHoldUpAWorker$",
 	},
 	{
-		name: "silent payload gone", file: "bulk/payload.go",
+		name: "silent payload gone", file: "bulk/job_payload.go",
 		old: `Retryable(err) && !errors.Is(err, errSilent)`, new: `Retryable(err)`,
 		test: "^TestSilentBackendsDoNotHoldUpAWorker$",
 	},
 	{
-		name: "silent commit", file: "bulk/settle.go",
+		name: "silent commit", file: "bulk/engine_settle.go",
 		old: `	case s.backoff.tooSlow(it.err):
 		return true
 `,
 		test: "^TestSilentCommitOfARequest$",
 	},
 	{
-		name: "silent mailer", file: "bulk/welcome.go",
+		name: "silent mailer", file: "bulk/job_welcome.go",
 		old: `if a.mailerSilent && a.cancelled.Load() {`, new: `if false {`,
 		test: "^TestSilentBackendsDoNotHoldUpAWorker$",
 	},
 	{
-		name: "silent poll", file: "bulk/lease.go",
+		name: "silent poll", file: "bulk/job_lease.go",
 		old: `	asking.Go(func() { every(ctx, l.poll, func() { l.check(ctx) }) })
 	// A failed renewal is tried again by the next tick; the timer sees to the end.
 	every(ctx, l.lasts/3, func() { l.save(ctx, JobChange{Lease: l.lasts}) })`, new: `	last := time.Now()
@@ -623,63 +623,63 @@ var bulkFaults = []mutation{
 		test: "^TestChanges$",
 	},
 	{
-		name: "lease poll ignores loss", file: "bulk/lease.go",
+		name: "lease poll ignores loss", file: "bulk/job_lease.go",
 		old: `		l.lose(ErrLeaseLost)
 		return ErrLeaseLost`, new: `		return ErrLeaseLost`,
 		test: "^TestLeaseCheck$",
 	},
 	{
-		name: "lease timer does nothing", file: "bulk/lease.go",
+		name: "lease timer does nothing", file: "bulk/job_lease.go",
 		old: `func() { l.lose(errLeaseEnded) })`, new: `func() {})`,
 		test: "^TestLeaseEndsInTime$",
 	},
 	{
-		name: "health: one row is an outage", file: "bulk/health.go",
+		name: "health: one row is an outage", file: "bulk/engine_health.go",
 		old: `h.unmet >= outageRows ||`, new: `h.unmet >= 1 ||`,
 		test: "^TestHealth$",
 	},
 	{
-		name: "rule 11: fence", file: "bulk/settle.go",
+		name: "rule 11: fence", file: "bulk/engine_settle.go",
 		old: `			failure, err := s.fence(ctx, it)`, new: `			failure, err := error(nil), error(nil)`,
 		test: "^TestUpdateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 11: a create cannot be fenced", file: "bulk/settle.go",
+		name: "rule 11: a create cannot be fenced", file: "bulk/engine_settle.go",
 		old: `		return errors.ErrUnsupported, nil`, new: `		return nil, nil`,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 11: under way is doubt", file: "bulk/settle.go",
+		name: "rule 11: under way is doubt", file: "bulk/engine_settle.go",
 		old: `it.open, it.doubt, it.late = true, true, it.late || underWay(it.err)`, new: `it.open = true`,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
-		name: "rule 12: unknown when given up", file: "bulk/settle.go",
+		name: "rule 12: unknown when given up", file: "bulk/engine_settle.go",
 		old: `		case it.idle():
 			again`, new: `		case true:
 			again`,
 		test: "^TestGivingUpInDoubt$",
 	},
 	{
-		name: "rule 14: others settled", file: "bulk/inherit.go",
+		name: "rule 14: others settled", file: "bulk/engine_inherit.go",
 		old: `			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true, late: true})
 `,
 		test: "^TestCrashThenCancelOrFailure$",
 	},
 	{
-		name: "rule 17: put is settled", file: "bulk/end.go",
+		name: "rule 17: put is settled", file: "bulk/job_end.go",
 		old: `	a.engine.settleLast(ctx, a.cfg.StopGrace)
 `,
 		test: "^TestFailureWithWritesUnderWay$",
 	},
 	{
-		name: "rule 17: dropped under cancel", file: "bulk/settle.go",
+		name: "rule 17: dropped under cancel", file: "bulk/engine_settle.go",
 		old: `			writing = slices.DeleteFunc(writing, s.dropUnsent)
 `,
 		test: "^TestCancelWhileDecisionsAreWrittenDown$",
 	},
 	{
-		name: "rule 20: end conditional", file: "bulk/idempotency.go",
+		name: "rule 20: end conditional", file: "bulk/importer_keyed.go",
 		old: `	case errors.Is(err, ErrConflict):
 		err = ErrIdempotencyKeyInProgress
 	case err != nil:
@@ -690,22 +690,22 @@ var bulkFaults = []mutation{
 		test: "^TestKeyedRequestThatIsOvertaken$",
 	},
 	{
-		name: "one user: alone", file: "bulk/settle.go",
+		name: "one user: alone", file: "bulk/engine_settle.go",
 		old: `	if several && !it.alone {`, new: `	if false && several {`,
 		test: "^TestOneRowOfManyIsRefused$",
 	},
 	{
-		name: "health: permanent", file: "bulk/settle.go",
+		name: "health: permanent", file: "bulk/engine_settle.go",
 		old: `		if Retryable(it.err) && !s.isHalted() {`, new: `		if it != nil && !s.isHalted() {`,
 		test: "^TestUserThatCannotBeReadFailsAlone$",
 	},
 	{
-		name: "rule 3: finals noted", file: "bulk/settle.go",
+		name: "rule 3: finals noted", file: "bulk/engine_settle.go",
 		old: `	s.journal.note(e, it.put)
 `, test: "^TestKeyedRequestSurvivesEveryCrash$",
 	},
 	{
-		name: "rule 3: a final that replaces a write is durable first", file: "bulk/settle.go",
+		name: "rule 3: a final that replaces a write is durable first", file: "bulk/engine_settle.go",
 		old: `s.journal.note(e, it.put)`, new: `s.journal.note(e, false)`, test: "^TestRowThatFailedIsNotAppliedLater$",
 	},
 }

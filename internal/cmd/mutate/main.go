@@ -1,8 +1,8 @@
 // Command mutate plants faults in the product, one at a time, and reports whether
 // the tests of the package notice:
 //
-//	go run ./internal/testservers -- go run ./internal/cmd/mutate
-//	go run ./internal/testservers -- go run ./internal/cmd/mutate -run 'dynamostore.*token'
+//	go run ./internal/cmd/testservers -- go run ./internal/cmd/mutate
+//	go run ./internal/cmd/testservers -- go run ./internal/cmd/mutate -run 'dynamostore.*token'
 //
 // Each fault is a [mutation]: an edit of one source file, and the test that must
 // fail because of it. The source tree is not touched, as the go command overlays the

@@ -4,7 +4,7 @@
 // and then explains every user and every address by the results that were given.
 //
 //	make soak
-//	go run ./internal/testservers -only dynoxide,versitygw -- go run ./internal/cmd/soak -quick
+//	go run ./internal/cmd/testservers -only dynoxide,versitygw -- go run ./internal/cmd/soak -quick
 //
 // It starts a database and a blob server of its own, workers and importers as
 // processes that are killed at random instants and at certain calls, and itself
@@ -35,7 +35,7 @@ const (
 )
 
 // The environment variables that name the servers' programs. The command
-// internal/testservers sets them.
+// internal/cmd/testservers sets them.
 const (
 	envDynoxide  = "BULKOPS_TEST_DYNOXIDE_PROGRAM"
 	envVersitygw = "BULKOPS_TEST_S3_PROGRAM"
@@ -139,7 +139,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case o.dynoxide == "" || o.versitygw == "":
-		return o, errors.New("-dynoxide and -versitygw name the programs; go run ./internal/testservers -only dynoxide,versitygw -- COMMAND sets their defaults")
+		return o, errors.New("-dynoxide and -versitygw name the programs; go run ./internal/cmd/testservers -only dynoxide,versitygw -- COMMAND sets their defaults")
 	case o.workers < 1 || o.clients < 1:
 		return o, errors.New("-workers and -clients are at least 1")
 	case o.lease < time.Second || o.reservation < o.lease:

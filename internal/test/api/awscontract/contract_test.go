@@ -8,8 +8,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bulkops/bulkops/blob/s3blob"
-	"github.com/bulkops/bulkops/internal/awstest"
 	"github.com/bulkops/bulkops/internal/test/api/contracttest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )

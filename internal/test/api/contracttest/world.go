@@ -14,8 +14,8 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
-	"github.com/bulkops/bulkops/internal/logtest"
 	"github.com/bulkops/bulkops/internal/test/api/openapitest"
+	"github.com/bulkops/bulkops/internal/test/logtest"
 )
 
 // A world is a server of the API with a worker, and a tenant that nobody else has.

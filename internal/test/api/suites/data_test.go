@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 // The environment variables that name the folders of the data.
@@ -21,7 +21,7 @@ func need(tb testing.TB, variable string) string {
 	if dir := os.Getenv(variable); dir != "" {
 		return dir
 	}
-	reason := fmt.Sprintf("needs test data: %s is not set (go run ./internal/testservers -- go test ... sets it)", variable)
+	reason := fmt.Sprintf("needs test data: %s is not set (go run ./internal/cmd/testservers -- go test ... sets it)", variable)
 	if os.Getenv(awstest.EnvRequire) == "1" {
 		tb.Fatal(reason)
 	}

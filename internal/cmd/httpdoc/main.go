@@ -1,8 +1,8 @@
 // Command httpdoc writes docs/http.md: a transcript of every endpoint and every
 // error of the HTTP API, made by running the curl commands that it shows.
 //
-//	go run ./internal/httpdoc          write docs/http.md
-//	go run ./internal/httpdoc -check   fail if it would be another text
+//	go run ./internal/cmd/httpdoc          write docs/http.md
+//	go run ./internal/cmd/httpdoc -check   fail if it would be another text
 //
 // The commands run against examples/server, those of failures against a handler
 // whose backends fail. Ids, times and tokens are replaced, so the text is the
@@ -52,7 +52,7 @@ func run(ctx context.Context, check bool, out io.Writer) error {
 		return nil
 	}
 	diff(out, strings.Split(string(was), "\n"), strings.Split(string(text), "\n"))
-	return errors.New("docs/http.md is not what the commands print now: run go run ./internal/httpdoc, and read what changed")
+	return errors.New("docs/http.md is not what the commands print now: run go run ./internal/cmd/httpdoc, and read what changed")
 }
 
 // diff shows where two texts part, which is enough to find the command.

@@ -3,7 +3,7 @@
 // themselves. Only tests import it.
 //
 // The servers are named by environment variables, which the command
-// internal/testservers sets. A test whose server is not named is skipped, or
+// internal/cmd/testservers sets. A test whose server is not named is skipped, or
 // fails if BULKOPS_REQUIRE_BACKENDS is 1.
 package awstest
 
@@ -85,7 +85,7 @@ func need(tb testing.TB, variable string) string {
 	if value != "" {
 		return value
 	}
-	reason := fmt.Sprintf("needs a server: %s is not set (go run ./internal/testservers -- go test ... sets it)", variable)
+	reason := fmt.Sprintf("needs a server: %s is not set (go run ./internal/cmd/testservers -- go test ... sets it)", variable)
 	if os.Getenv(EnvRequire) == "1" {
 		tb.Fatal(reason)
 	}

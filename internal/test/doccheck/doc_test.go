@@ -14,7 +14,7 @@ import (
 )
 
 // root is the folder of the module, seen from here.
-const root = "../.."
+const root = "../../.."
 
 // maxMount is how many lines it may take to mount the API.
 const maxMount = 20

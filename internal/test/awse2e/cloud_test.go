@@ -15,7 +15,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/s3blob"
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 // The tests in this file are about the choice of the calls that meet a fault.

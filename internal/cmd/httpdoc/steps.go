@@ -12,7 +12,7 @@ import (
 
 const preamble = `# The HTTP API by example
 
-Every endpoint and every error, as ` + "`curl`" + ` sees them. This file is made by ` + "`go run ./internal/httpdoc`" + `, which runs
+Every endpoint and every error, as ` + "`curl`" + ` sees them. This file is made by ` + "`go run ./internal/cmd/httpdoc`" + `, which runs
 each command against ` + "[`examples/server`](../examples/server)" + `, or, where a backend has to fail, against a handler whose
 backends do; CI fails if it would come out differently. Ids, times, download links and cursors are replaced by others,
 JSON is indented, some headers and the middle of long answers are left out. The reference is the OpenAPI document,

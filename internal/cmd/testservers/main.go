@@ -2,7 +2,7 @@
 // tests of the AWS backends need, and stops them when the command has ended. It
 // also fetches the test data of others that is not part of this module.
 //
-//	go run ./internal/testservers [flags] -- COMMAND [ARGS...]
+//	go run ./internal/cmd/testservers [flags] -- COMMAND [ARGS...]
 //
 // It fetches DynamoDB Local, dynoxide and the test data with npm and versitygw
 // with go install, as the user has configured these, into a cache that later runs

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 // A disturbance is what goes wrong on the way to the servers and back, for a job of

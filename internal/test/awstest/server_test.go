@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 func TestNameFitsTablesAndBuckets(t *testing.T) {

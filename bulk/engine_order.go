@@ -39,8 +39,8 @@ type group struct {
 	seen int
 	// taint is the first row from which on no result could be relied on, as nobody can
 	// tell what became of the row before it. It is 0 if there is none.
-	taint int
-	joined  *group // the group that took this one over
+	taint  int
+	joined *group // the group that took this one over
 
 	// Nearly all groups are one row, and need no more memory than this.
 	firstID, firstEmail [1]string

@@ -1,7 +1,7 @@
 // Command testreport runs "go test" with the given arguments and says at the end
 // which tests were skipped and why, so that no skip goes unseen.
 //
-//	go run ./internal/testreport -race ./...
+//	go run ./internal/cmd/testreport -race ./...
 //
 // Apart from that the output is that of "go test": a line for each package, and
 // the output of the tests that failed. The exit code is that of "go test"; "go

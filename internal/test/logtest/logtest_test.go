@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/bulkops/bulkops/internal/logtest"
+	"github.com/bulkops/bulkops/internal/test/logtest"
 )
 
 // reports counts what a check reports.

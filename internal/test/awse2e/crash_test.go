@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/awstest"
+	"github.com/bulkops/bulkops/internal/test/awstest"
 )
 
 var errKilled = errors.New("the process was killed")
