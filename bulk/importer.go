@@ -414,7 +414,7 @@ func (im *Importer) Wait(ctx context.Context, p Principal, id string, atMost tim
 	for {
 		changed, err := im.jobs.changed() // before the look, so that no change is missed
 		if err != nil {
-			im.cfg.Logger.WarnContext(ctx, "queue does not notify", "error", err)
+			im.cfg.Logger.WarnContext(ctx, "queue does not notify", redact.Error(err))
 		}
 		job, err := im.Job(ctx, p, id)
 		if err != nil || job.Status.Ended() {
