@@ -165,6 +165,7 @@ var routes = []route{
 	{path: "jobs/*", allow: allowJob, serve: (*Handler).oneJob},
 	{path: "jobs/*/results", allow: allowGet, serve: (*Handler).jobResults},
 	{path: "jobs/*/cancel", allow: allowPost, serve: (*Handler).cancelJob},
+	{path: "jobs/*/retry", allow: allowPost, serve: (*Handler).retryJob},
 	{path: "downloads/*", allow: allowGet, open: true, serve: (*Handler).download},
 	{path: "openapi.json", allow: allowGet, serve: (*Handler).openAPI},
 }

@@ -387,7 +387,7 @@ func (s *service) learn(operation string, r *http.Request, rec *httptest.Respons
 			Cursor string
 		}
 	}
-	if operation != "importUsers" && operation != "getJob" && operation != "cancelJob" && operation != "listJobs" {
+	if operation != "importUsers" && operation != "retryJob" && operation != "getJob" && operation != "cancelJob" && operation != "listJobs" {
 		return
 	}
 	require.NoError(s.t, json.Unmarshal(rec.Body.Bytes(), &answer))
