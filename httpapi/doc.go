@@ -56,6 +56,9 @@
 //   - Of several preferences wait the first one counts, and its seconds may stand in
 //     quotes. Preference-Applied has the seconds as they count. A caller beyond
 //     [Config.MaxWaits] is answered at once, without that header.
+//   - A tenant= that is the caller's own is fine for everybody; another one is 403 for
+//     those who are no super admins. tenant= without a value is the tenant whose name
+//     is empty.
 //   - The body of a retry has at most 4 KiB; {} is as no body. Its rows keep their line
 //     numbers.
 //   - A super admin may remove jobs of other tenants, as it may cancel them.
