@@ -125,16 +125,6 @@ func (s *Summary) count(status Status, n int) {
 	}
 }
 
-// merge adds the counts of t.
-func (s *Summary) merge(t Summary) {
-	s.Created += t.Created
-	s.Updated += t.Updated
-	s.Unchanged += t.Unchanged
-	s.Skipped += t.Skipped
-	s.Failed += t.Failed
-	s.NotProcessed += t.NotProcessed
-}
-
 // A Report is the outcome of a synchronous import.
 type Report struct {
 	Summary Summary `json:"summary"`
