@@ -3,6 +3,7 @@ package bulk_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,7 +119,7 @@ func TestMaxFailed(t *testing.T) {
 func TestMaxFailedSurvivesCrashes(t *testing.T) {
 	pattern := "cccccccccxcccccccccccccccccccccccxxccccccccccccccccccccccicxcccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccxcccc"
 	for _, opts := range []bulk.Options{
-		{MaxFailed: new(1)}, {MaxFailed: new(3)}, {MaxFailed: new(5)}, {MaxFailed: new(3), SendWelcomeEmail: true}, {MaxFailed: new(2), DryRun: true},
+		{MaxFailed: new(1)}, {MaxFailed: new(3)}, {MaxFailed: new(5)}, {MaxFailed: new(3), SendWelcomeEmail: true}, {MaxFailed: new(3), DryRun: true},
 	} {
 		for dieAt, calls := 1, 1; dieAt <= calls; dieAt++ {
 			bubble(t, func(t *testing.T, f *fixture) {
@@ -163,6 +164,46 @@ func TestMaxFailedSurvivesCrashes(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Too many rows fail in the last batch, and workers die at each of their calls: the
+// next one does not stop what was done already.
+func TestMaxFailedInTheLastBatch(t *testing.T) {
+	texts, _ := rowsThatFail(strings.Repeat("c", 30) + "ii" + strings.Repeat("c", 17))
+	texts = append(texts, `{"userId":"new48","email":"moved@x.io"}`) // which is done after all others
+	for _, mails := range []bool{false, true} {
+		completed := 0
+		for dieAt, calls := 1, 1; dieAt <= calls; dieAt++ {
+			bubble(t, func(t *testing.T, f *fixture) {
+				name := fmt.Sprintf("mails %v, death at call %d", mails, dieAt)
+				f.cfg.SegmentRows = 5
+				job, err := f.importer().Submit(t.Context(), bulk.Request{
+					Principal: admin, Rows: rows(texts...), Options: bulk.Options{Upsert: true, MaxFailed: new(1), SendWelcomeEmail: mails},
+				})
+				require.NoError(t, err)
+				c := &chaos{rand: rand.New(rand.NewPCG(7, uint64(dieAt))), dieAt: dieAt, applied: true}
+				cfg := f.cfg
+				cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.mem, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+				w, err := bulk.NewWorker(cfg)
+				require.NoError(t, err)
+				_ = w.RunJob(t.Context(), job.ID)
+				calls = max(calls, c.calls)
+				time.Sleep(time.Hour)
+				last, _ := f.mem.Get(tenant, "new48")
+				if before := f.get(job.ID); before.Progress.Rows > 35 && !before.Status.Ended() && last.Email == "moved@x.io" {
+					completed++ // all rows are done, and it is known that too many have failed
+				}
+				ended, file := f.finish(job.ID)
+				if file.Summary.NotProcessed == 0 {
+					assert.Equal(t, bulk.JobCompleted, ended.Status, name)
+					assert.Nil(t, ended.Error, name)
+				} else {
+					assert.Equal(t, bulk.JobCancelled, ended.Status, name)
+				}
+			})
+		}
+		assert.Positive(t, completed, "the case was not met")
 	}
 }
 

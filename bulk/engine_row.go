@@ -13,7 +13,7 @@ import (
 // A plan is a row that was read and validated: what it wants of a user, or why
 // it fails.
 type plan struct {
-	index, line int
+	index, line, parent int // parent is that of [Row]
 	// User has the id and email that the row gives, and its fields as a patch.
 	User
 	// hasCustomFields and hasMetadata say whether the row gives the object, which may
@@ -33,7 +33,7 @@ func readRow(index int, row Row) *plan {
 
 func (p *plan) readRow(index int, row Row, rules guardedRules) {
 	most := rowerrors.Most(index)
-	*p = plan{index: index, line: row.Line, errors: slices.Clip(row.Errors[:min(len(row.Errors), most)])}
+	*p = plan{index: index, line: row.Line, parent: row.parent, errors: slices.Clip(row.Errors[:min(len(row.Errors), most)])}
 	p.omitted = len(row.Errors) - len(p.errors)
 	if len(row.JSON) > 0 {
 		p.read(row.JSON)
@@ -227,5 +227,9 @@ func (p *plan) fields(name string, value jsontext.Value, null bool, code RowCode
 
 // result starts the result of the row.
 func (p *plan) result(status Status) RowResult {
-	return RowResult{Index: p.index, Line: p.line, UserID: p.ID, Email: p.Email, Status: status}
+	r := RowResult{Index: p.index, Line: p.line, UserID: p.ID, Email: p.Email, Status: status}
+	if p.parent > 0 {
+		r.ParentIndex = new(p.parent - 1)
+	}
+	return r
 }

@@ -41,6 +41,8 @@ var (
 	ErrJobEnded = errors.New("bulk: job has ended")
 	// ErrJobNotEnded is for what can be done with a job that has ended alone.
 	ErrJobNotEnded = errors.New("bulk: job has not ended")
+	// ErrNothingToRetry is for a job without rows that could be tried again.
+	ErrNothingToRetry = errors.New("bulk: job has no such rows to retry")
 	// ErrBadCursor is for a cursor that no listing returned.
 	ErrBadCursor = errors.New("bulk: bad cursor")
 	// ErrNoResults is for the results of a job that has not ended, or ended
@@ -107,7 +109,7 @@ func Retryable(err error) bool {
 	for _, final := range []error{
 		context.Canceled, ErrConflict, ErrEmailTaken, ErrUserTooLarge, ErrBatchTooLarge,
 		ErrBlobExists, ErrBlobNotFound, ErrBadBlobKey, ErrJobExists, ErrJobNotFound, ErrNoJob, ErrJobLeft,
-		ErrLeaseLost, ErrJobEnded, ErrJobNotEnded, ErrBadCursor, ErrNoResults, ErrForbidden,
+		ErrLeaseLost, ErrJobEnded, ErrJobNotEnded, ErrNothingToRetry, ErrBadCursor, ErrNoResults, ErrForbidden,
 		ErrIdempotencyKeyNotFound, ErrIdempotencyKeyInProgress, ErrIdempotencyKeyReused,
 	} {
 		if errors.Is(err, final) {

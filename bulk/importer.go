@@ -97,6 +97,9 @@ type request struct {
 	Request
 	rows *limitedReader
 	key  *keyed // nil without an idempotency key
+
+	parent string // the job whose rows a retry tries again
+	only   RetrySelection
 }
 
 func (im *Importer) newRequest(r Request) *request {
@@ -335,6 +338,7 @@ func (im *Importer) newSpec(req *request) *JobSpec {
 		CreatedAt:   now,
 		ExpiresAt:   now.Add(im.cfg.Retention),
 		SegmentRows: im.cfg.SegmentRows,
+		ParentID:    req.parent,
 	}
 	spec.Payload = payloadKey(tenant, spec.ID)
 	if k := req.key; k != nil {

@@ -41,6 +41,29 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	}
 }
 
+// Workers that could not remove what they left behind leave it to Delete, that of
+// earlier claims included.
+func TestDeleteRemovesWhatWorkersLeft(t *testing.T) {
+	for _, dieAt := range []int{0, 10, 20, 30} {
+		bubble(t, func(t *testing.T, f *fixture) {
+			f.cfg.SegmentRows, f.cfg.Blobs = 20, &fewDeletes{f.blobs, 0}
+			job := f.submit(60, bulk.Options{Upsert: true, SendWelcomeEmail: true})
+			c := &chaos{rand: rand.New(rand.NewPCG(5, 5)), dieAt: dieAt, applied: true}
+			cfg := f.cfg
+			cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.mem, c}, chaosBlobs{f.cfg.Blobs, c}, chaosJobs{f.jobs, c}
+			w, err := bulk.NewWorker(cfg)
+			require.NoError(t, err)
+			_ = w.RunJob(t.Context(), job.ID)
+			time.Sleep(time.Hour)
+			f.finish(job.ID)
+			require.Greater(t, len(f.blobs.Keys()), 5)
+			f.cfg.Blobs = f.blobs
+			require.NoError(t, f.importer().Delete(t.Context(), admin, job.ID))
+			assert.Empty(t, f.blobs.Keys(), "death at call %d", dieAt)
+		})
+	}
+}
+
 func TestDeleteOfAPendingJobThatWasCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		job := f.submit(30, bulk.DefaultOptions())

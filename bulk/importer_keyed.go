@@ -174,6 +174,11 @@ func (im *Importer) reserve(ctx context.Context, req *request) error {
 		}
 		k.run, k.token = k.key.Run, k.key.Version
 		k.rows = newFingerprintReader(req.Rows)
+		if req.parent != "" {
+			k.rows.add([]byte("retry"))
+			k.rows.add([]byte(req.parent))
+			k.rows.add([]byte(req.only))
+		}
 		req.key, req.rows.rows = k, k.rows
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // A payload is the rows of a job in a blob: a line for each row with its line
-// number, its JSON, the errors of its reader as JSON, if it has any, and a checksum
+// number and, in a retry, a slash and its place in the parent from 1, its JSON, the errors of its reader as JSON, if it has any, and a checksum
 // of all that, separated by tabs. JSON has no raw tabs or line feeds, once it is
 // compact.
 
@@ -32,6 +32,10 @@ const checksumLength = 8
 func appendRow(dst []byte, row Row) ([]byte, error) {
 	start := len(dst)
 	dst = strconv.AppendInt(dst, int64(row.Line), 10)
+	if row.parent > 0 {
+		dst = append(dst, '/')
+		dst = strconv.AppendInt(dst, int64(row.parent), 10)
+	}
 	dst = append(dst, '\t')
 	if bytes.IndexByte(row.JSON, '\n') < 0 && bytes.IndexByte(row.JSON, '\t') < 0 {
 		dst = append(dst, row.JSON...)
@@ -137,8 +141,8 @@ func (r *lineReader) row() (Row, error) {
 	text, errs, failed := bytes.Cut(rest, []byte{'\t'})
 	row := Row{JSON: text}
 	if string(number) != "0" { // that of most formats
-		if row.Line, err = strconv.Atoi(string(number)); err != nil {
-			return Row{}, &payloadError{"a line without a number"}
+		if err := row.place(number); err != nil {
+			return Row{}, err
 		}
 	}
 	if failed {
@@ -147,6 +151,20 @@ func (r *lineReader) row() (Row, error) {
 		}
 	}
 	return row, nil
+}
+
+// place reads the row's line number and its place in the parent.
+func (row *Row) place(text []byte) (err error) {
+	line, parent, retried := bytes.Cut(text, []byte{'/'})
+	if row.Line, err = strconv.Atoi(string(line)); err != nil {
+		return &payloadError{"a line without a number"}
+	}
+	if retried {
+		if row.parent, err = strconv.Atoi(string(parent)); err != nil || row.parent < 1 {
+			return &payloadError{"a line without a place in the parent"}
+		}
+	}
+	return nil
 }
 
 // line returns the next line without its line feed.

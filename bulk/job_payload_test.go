@@ -55,6 +55,8 @@ func TestPayloadRoundTrip(t *testing.T) {
 		{JSON: []byte(`{"a":"\t\n"}`), Line: 12},
 		{JSON: []byte(long), Line: 1 << 40},
 		{JSON: []byte(`null`)},
+		{JSON: []byte(`{"userId":"u"}`), parent: 1},
+		{JSON: []byte(`{"userId":"u"}`), Line: 12, parent: 10_000, Errors: []RowError{{Code: CodeInvalidUser, Message: "m"}}},
 		{JSON: []byte{}, Errors: []RowError{{Code: CodeInvalidUser, Message: "tab\t and\nline"}}},
 		{JSON: []byte(`{ "b" : 1 }`), Line: 3, Errors: []RowError{{Code: CodeUnknownField, Field: "b", Message: "b"}, {Code: CodeUserExists, Retryable: true}}},
 		{JSON: []byte(long), Errors: []RowError{{Message: long}}},

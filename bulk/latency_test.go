@@ -56,7 +56,7 @@ func TestJobOverhead(t *testing.T) {
 		alone, most float64 // what is reached, a call or two of slack included
 	}{
 		{8, latency, 1.08, 1.05}, {32, latency, 1.24, 1.10},
-		{8, 4 * latency, 1.20, 1.10}, {32, 4 * latency, 1.65, 1.20},
+		{8, 4 * latency, 1.20, 1.10}, {32, 4 * latency, 2.1, 1.5}, // which depends on where chunks are cut
 	} {
 		t.Run(fmt.Sprintf("%d/%v", test.parallel, test.blobs), func(t *testing.T) {
 			bare := bareLoop(t, test.parallel)

@@ -65,6 +65,9 @@ const (
 type RowResult struct {
 	// Index is the row's place in the request, from 0.
 	Index int `json:"index"`
+	// ParentIndex is the row's place in the job whose rows a retry tries again, nil
+	// in other imports.
+	ParentIndex *int `json:"parentIndex,omitempty"`
 	// Line is the line of the row in the text that it was sent in, from 1, or 0
 	// where the format has no lines.
 	Line int `json:"line,omitempty"`

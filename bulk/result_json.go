@@ -15,6 +15,10 @@ import (
 func (r RowResult) appendJSON(dst []byte) []byte {
 	dst = append(dst, `{"index":`...)
 	dst = strconv.AppendInt(dst, int64(r.Index), 10)
+	if r.ParentIndex != nil {
+		dst = append(dst, `,"parentIndex":`...)
+		dst = strconv.AppendInt(dst, int64(*r.ParentIndex), 10)
+	}
 	if r.Line != 0 {
 		dst = append(dst, `,"line":`...)
 		dst = strconv.AppendInt(dst, int64(r.Line), 10)

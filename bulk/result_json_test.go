@@ -28,7 +28,7 @@ func TestAppendJSONIsEncodingJSON(t *testing.T) {
 	for _, r := range []RowResult{
 		{},
 		{Index: 3, UserID: "u-1", Status: StatusCreated},
-		{Index: 3, Line: 5, UserID: "<ü> \\ \" \x00\x1f\t\n\x7f&", Email: "😀@x.y", Status: StatusUpdated},
+		{Index: 3, ParentIndex: new(0), Line: 5, UserID: "<ü> \\ \" \x00\x1f\t\n\x7f&", Email: "😀@x.y", Status: StatusUpdated},
 		{Status: StatusCreated, Email: "a@x.y", WelcomeEmail: WelcomeFailed},
 		{Status: StatusFailed, Errors: []RowError{
 			{Code: CodeStoreError, Message: "later", Retryable: true},

@@ -19,6 +19,8 @@ type Row struct {
 	// Errors are what the reader of the row's format found wrong with it, beyond
 	// what validation of JSON finds. A row that has any fails.
 	Errors []RowError
+
+	parent int // in a retry, the row's place in the job that it is of, from 1
 }
 
 // A RowReader yields the rows of a request one after the other.

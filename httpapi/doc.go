@@ -6,6 +6,7 @@
 //	DELETE /v1/bulk/jobs/{jobId}         remove an ended job
 //	GET  /v1/bulk/jobs/{jobId}/results   results of an ended job: JSON, NDJSON or CSV
 //	POST /v1/bulk/jobs/{jobId}/cancel    cancel a job
+//	POST /v1/bulk/jobs/{jobId}/retry     import rows of an ended job again
 //	GET  /v1/bulk/downloads/{token}      the results file, for who has the link
 //	GET  /v1/bulk/openapi.json           the OpenAPI document of all this, with the host's
 //	                                     field rules in words as x-field-rules
@@ -79,6 +80,11 @@
 //   - Of several preferences wait the first one counts, and its seconds may stand in
 //     quotes. Preference-Applied has the seconds as they count. A caller beyond
 //     [Config.MaxWaits] is answered at once, without that header.
+//   - A tenant= that is the caller's own is fine for everybody; another one is 403 for
+//     those who are no super admins. tenant= without a value is the tenant whose name
+//     is empty.
+//   - The body of a retry has at most 4 KiB; {} is as no body. Its rows keep their line
+//     numbers.
 //   - A super admin may remove jobs of other tenants, as it may cancel them.
 //   - Results of a job that has none, or has not ended, are 404 NOT_FOUND, with
 //     Retry-After while it runs.

@@ -196,6 +196,7 @@ var routes = []route{
 	{path: "jobs/*", allow: allowJob, serve: (*Handler).oneJob},
 	{path: "jobs/*/results", allow: allowGet, serve: (*Handler).jobResults},
 	{path: "jobs/*/cancel", allow: allowPost, serve: (*Handler).cancelJob},
+	{path: "jobs/*/retry", allow: allowPost, serve: (*Handler).retryJob},
 	downloadRoute,
 	{path: "openapi.json", allow: allowGet, serve: (*Handler).openAPI},
 }

@@ -211,7 +211,7 @@ type listView struct {
 
 // listJobs is GET jobs.
 func (h *Handler) listJobs(c *call) error {
-	params, err := query(c.r, "status", "limit", "cursor")
+	params, err := query(c.r, "status", "limit", "cursor", "tenant")
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,13 @@ func (h *Handler) listJobs(c *call) error {
 	if cursor, ok := params["cursor"]; ok && cursor == "" {
 		return badRequest("query parameter cursor is empty; leave it out for the first page")
 	}
-	jobs, next, err := h.cfg.Importer.Jobs(c.r.Context(), c.principal, status, limit, params["cursor"])
+	principal := c.principal
+	if tenant, ok := params["tenant"]; ok {
+		if principal, err = inTenant(principal, tenant); err != nil {
+			return err
+		}
+	}
+	jobs, next, err := h.cfg.Importer.Jobs(c.r.Context(), principal, status, limit, params["cursor"])
 	if err != nil {
 		return err
 	}
@@ -241,6 +247,18 @@ func (h *Handler) listJobs(c *call) error {
 		page.Cursor = &next
 	}
 	return c.w.data(http.StatusOK, page)
+}
+
+// inTenant returns the principal as one of a tenant that it may list the jobs of.
+func inTenant(p bulk.Principal, tenant string) (bulk.Principal, error) {
+	if tenant != p.Tenant && p.Role != bulk.RoleSuperAdmin {
+		return p, &problem{status: http.StatusForbidden, code: codeForbidden, message: "only a super admin may list the jobs of another tenant"}
+	}
+	p.Tenant = tenant
+	if err := p.Authorize(); err != nil { // the caller's own role was good
+		return p, badRequest("query parameter tenant must be UTF-8 text of at most %d bytes without U+0000", bulk.MaxTenant)
+	}
+	return p, nil
 }
 
 func validStatus(status bulk.JobStatus) bool {

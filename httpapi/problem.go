@@ -18,6 +18,7 @@ const (
 	codeJobNotFound      = "JOB_NOT_FOUND"
 	codeJobEnded         = "JOB_ENDED"
 	codeJobNotEnded      = "JOB_NOT_ENDED"
+	codeNothingToRetry   = "NOTHING_TO_RETRY"
 	codeKeyInProgress    = "IDEMPOTENCY_IN_PROGRESS"
 	codeKeyReused        = "IDEMPOTENCY_KEY_REUSED"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
@@ -97,6 +98,8 @@ func problemOf(err error) (_ *problem, cause error) {
 		return &problem{status: http.StatusConflict, code: codeJobEnded, message: "the job has ended"}, nil
 	case errors.Is(err, bulk.ErrJobNotEnded):
 		return &problem{status: http.StatusConflict, code: codeJobNotEnded, message: "the job has not ended"}, nil
+	case errors.Is(err, bulk.ErrNothingToRetry):
+		return &problem{status: http.StatusConflict, code: codeNothingToRetry, message: "the job has no such rows"}, nil
 	case errors.Is(err, bulk.ErrIdempotencyKeyInProgress):
 		return &problem{status: http.StatusConflict, code: codeKeyInProgress, message: "a request with this Idempotency-Key is under way"}, nil
 	case errors.Is(err, bulk.ErrIdempotencyKeyReused):

@@ -44,7 +44,9 @@ func (h *Handler) importUsers(c *call) error {
 		c.w.Header().Set("Preference-Applied", respondAsync)
 	}
 	if job != nil {
-		return h.accepted(c, job)
+		// Relative to the URL of the request, so it is right whatever prefix a proxy
+		// has taken away.
+		return h.accepted(c, job, "jobs/"+job.ID)
 	}
 	return c.w.data(http.StatusOK, reportView{
 		Mode:             "sync",
@@ -99,10 +101,10 @@ type acceptedView struct {
 	ExpiresAt    stamp          `json:"expiresAt"`
 }
 
-func (h *Handler) accepted(c *call, job *bulk.Job) error {
-	// Relative to the URL of the request, so it is right whatever prefix a proxy
-	// has taken away.
-	c.w.Header().Set("Location", "jobs/"+job.ID)
+// accepted answers with the job that a request has become. location is its status,
+// relative to the URL of the request.
+func (h *Handler) accepted(c *call, job *bulk.Job, location string) error {
+	c.w.Header().Set("Location", location)
 	h.retryAfter(c)
 	return c.w.data(http.StatusAccepted, acceptedView{
 		Mode:         "async",

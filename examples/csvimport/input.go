@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -118,7 +119,11 @@ func (in *input) key(opts *options) string {
 	if opts.key != "" {
 		return opts.key
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "csvimport v1 %x %+v %d", in.sum, opts.api, opts.maxUsers))
+	api, err := json.Marshal(opts.api)
+	if err != nil {
+		panic(err) // options have nothing that JSON cannot hold
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "csvimport v1 %x %s %d", in.sum, api, opts.maxUsers))
 	return "csvimport-" + hex.EncodeToString(sum[:16])
 }
 

@@ -41,6 +41,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -146,6 +147,17 @@ func (p *program) parse(args []string) (*options, error) {
 	flags.BoolVar(&opts.api.Upsert, "upsert", true, "update users that exist; if false, their rows fail")
 	flags.BoolVar(&opts.api.SkipDuplicates, "skip-duplicates", false, "leave users that exist as they are; wins over -upsert")
 	flags.BoolVar(&opts.api.SendWelcomeEmail, "send-welcome-email", false, "send an email to each user that is created")
+	flags.BoolVar(&opts.api.UpdateOnly, "update-only", false, "create nobody; rows of users that do not exist fail")
+	flags.TextVar(&opts.api.Merge, "merge", bulk.MergeKeys, "how custom fields and metadata change users that exist: `mode` merge (key by key), fill (what they lack) or replace (whole objects)")
+	flags.Func("max-failed", "stop once more than `n` rows have failed; for each request", func(text string) error {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return errors.New("not a whole number")
+		}
+		opts.api.MaxFailed = new(int(n))
+		return nil
+	})
+	flags.StringVar(&opts.api.Label, "label", "", "`text` to be shown with the jobs of the import")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -162,6 +174,8 @@ func (p *program) parse(args []string) (*options, error) {
 		return nil, errors.New("no file given; - is standard input")
 	case flags.NArg() > 1:
 		return nil, fmt.Errorf("unexpected argument %q; flags stand before the file", flags.Arg(1))
+	case opts.api.UpdateOnly && !opts.api.Upsert:
+		return nil, errors.New("-update-only needs -upsert: without both, nothing could happen")
 	case opts.maxUsers < 1:
 		return nil, fmt.Errorf("-max-users %d is less than 1", opts.maxUsers)
 	}

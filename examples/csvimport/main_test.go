@@ -234,6 +234,18 @@ func TestOptions(t *testing.T) {
 		want(t, exitFine, code, out, "skipped               3\n")
 		code, out, _ = s.run(t.Context(), file)
 		want(t, exitFine, code, out, "unchanged             3\n")
+
+		others := writeFile(t, "userId,customFields.points:number\nu0,1\nnobody,1\nnobody2,1\n")
+		code, out, _ = s.run(t.Context(), "-update-only", "-merge", "fill", "-label", "points", others)
+		want(t, exitRows, code, out, "failed                2\n", "line 3: USER_NOT_FOUND: ")
+		if user, _ := s.store.Get("acme", "u0"); user.CustomFields.String() != `{"points":9007199254740993}` {
+			t.Errorf("-merge fill changed %s", user.CustomFields)
+		}
+		code, out, _ = s.run(t.Context(), "-merge", "replace", "-max-failed", "5", writeFile(t, "userId,customFields.team\nu0,Lakers\n"))
+		want(t, exitFine, code, out, "updated               1\n")
+		if user, _ := s.store.Get("acme", "u0"); user.CustomFields.String() != `{"team":"Lakers"}` {
+			t.Errorf("-merge replace left %s", user.CustomFields)
+		}
 	})
 }
 
@@ -376,6 +388,9 @@ func TestUsage(t *testing.T) {
 		"bad URL":       {[]string{"-url", "example.com", table}, exitUsage, "absolute"},
 		"no file":       {[]string{"-url", "http://api.test"}, exitUsage, "no file given"},
 		"two files":     {[]string{"-url", "http://api.test", table, "b"}, exitUsage, "flags stand before the file"},
+		"nothing to do": {[]string{"-url", "http://api.test", "-update-only", "-upsert=false", table}, exitUsage, "-update-only needs -upsert"},
+		"bad merge":     {[]string{"-url", "http://api.test", "-merge", "deep", table}, exitUsage, "-merge"},
+		"bad limit":     {[]string{"-url", "http://api.test", "-max-failed", "-1", table}, exitUsage, "-max-failed"},
 		"unknown flag":  {[]string{"-uspert", table}, exitUsage, "-uspert"},
 		"max users":     {[]string{"-url", "http://api.test", "-max-users", "0", table}, exitUsage, "less than 1"},
 		"missing file":  {[]string{"-url", "http://api.test", "none.csv"}, exitUsage, "none.csv"},

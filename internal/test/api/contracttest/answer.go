@@ -183,6 +183,7 @@ func (s summary) processed() int {
 // A rowResult is what became of a row.
 type rowResult struct {
 	Index        int        `json:"index"`
+	ParentIndex  *int       `json:"parentIndex"`
 	Line         int        `json:"line"`
 	UserID       string     `json:"userId"`
 	Email        string     `json:"email"`

@@ -55,6 +55,7 @@ var topics = []struct {
 	{"MaxFailed", testMaxFailed},
 	{"Wait", testWait},
 	{"Delete", testDelete},
+	{"Retry", testRetry},
 	{"Identity", testIdentity},
 	{"Concurrency", testConcurrency},
 	{"Limits", testLimits},

@@ -253,6 +253,22 @@ func (w *world) lists(limit int, filter string, want []string) {
 }
 
 func testList(s *suite) {
+	s.run("a super admin names the tenant", func(w *world) {
+		id := w.submit(bodyOf(annRow))
+		list := func(token, query string) *answer {
+			return w.call(request{path: "/v1/bulk/jobs" + query, token: token})
+		}
+		w.lists(100, "&tenant="+w.tenant, []string{id}) // its own
+		a := list(w.superAdmin(), "?tenant="+w.tenant)
+		if !strings.Contains(string(a.data(http.StatusOK)), id) {
+			a.errorf("want the jobs of the tenant")
+		}
+		if a = list(w.superAdmin(), ""); strings.Contains(string(a.data(http.StatusOK)), id) {
+			a.errorf("without a tenant it is the caller's own")
+		}
+		list(w.stranger(), "?tenant="+w.tenant).refusedWith(http.StatusForbidden, "FORBIDDEN")
+		w.cancel(id)
+	})
 	s.run("no jobs", func(w *world) {
 		p := w.page("")
 		if len(p.jobs) != 0 || p.Cursor != nil || !strings.Contains(string(p.body), `"jobs":[]`) {

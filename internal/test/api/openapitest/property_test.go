@@ -279,7 +279,7 @@ func (s *service) parameter(d *draft, p *openapi3.Parameter, mediaType string) {
 		return
 	}
 	value := fmt.Sprint(drawValue(s.t, p.Schema, p.Name))
-	known := map[string][]string{"jobId": s.jobs, "token": s.tokens, "Prefer": {"respond-async", "wait=0"}, "Idempotency-Key": {"k1", "k2", "k3"}}
+	known := map[string][]string{"tenant": {"acme", "globex"}, "jobId": s.jobs, "token": s.tokens, "Prefer": {"respond-async", "wait=0"}, "Idempotency-Key": {"k1", "k2", "k3"}}
 	if list := known[p.Name]; len(list) > 0 && rapid.IntRange(0, 9).Draw(s.t, "made up") > 0 {
 		value = rapid.SampledFrom(list).Draw(s.t, p.Name)
 	}
@@ -304,7 +304,7 @@ func (s *service) parameter(d *draft, p *openapi3.Parameter, mediaType string) {
 
 // listing names the listing that a cursor belongs to.
 func listing(header http.Header, query url.Values) string {
-	return header.Get("Authorization") + " " + query.Get("status")
+	return header.Get("Authorization") + " " + query.Get("status") + " " + query.Get("tenant")
 }
 
 // headerText leaves what arrives of a header.
@@ -387,7 +387,7 @@ func (s *service) learn(operation string, r *http.Request, rec *httptest.Respons
 			Cursor string
 		}
 	}
-	if operation != "importUsers" && operation != "getJob" && operation != "cancelJob" && operation != "listJobs" {
+	if operation != "importUsers" && operation != "retryJob" && operation != "getJob" && operation != "cancelJob" && operation != "listJobs" {
 		return
 	}
 	require.NoError(s.t, json.Unmarshal(rec.Body.Bytes(), &answer))
