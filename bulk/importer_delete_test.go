@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 func TestDeleteRemovesWhatWorkersLeft(t *testing.T) {
 	for _, dieAt := range []int{0, 10, 20, 30} {
 		bubble(t, func(t *testing.T, f *fixture) {
-			f.cfg.SegmentRows, f.cfg.Blobs = 20, &fewDeletes{f.blobs, 0}
+			f.cfg.SegmentRows, f.cfg.Blobs = 20, &fewDeletes{BlobStore: f.blobs}
 			job := f.submit(60, bulk.Options{Upsert: true, SendWelcomeEmail: true})
 			c := &chaos{rand: rand.New(rand.NewPCG(5, 5)), dieAt: dieAt, applied: true}
 			cfg := f.cfg
@@ -74,14 +75,15 @@ func TestDeleteOfAPendingJobThatWasCancelled(t *testing.T) {
 	})
 }
 
-// fewDeletes is a blob store that fails to delete after some.
+// fewDeletes is a blob store that fails to delete once it has deleted as many as are
+// left.
 type fewDeletes struct {
 	bulk.BlobStore
-	left int
+	left atomic.Int32
 }
 
 func (b *fewDeletes) Delete(ctx context.Context, key string) error {
-	if b.left--; b.left < 0 {
+	if b.left.Add(-1) < 0 {
 		return bulk.Permanent(errors.New("access denied"))
 	}
 	return b.BlobStore.Delete(ctx, key)
@@ -93,7 +95,7 @@ func TestDeleteThatFailsCanBeRepeated(t *testing.T) {
 		job := f.submit(30, bulk.DefaultOptions())
 		f.finish(job.ID)
 		cfg := f.cfg
-		cfg.Blobs = &fewDeletes{f.blobs, 0}
+		cfg.Blobs = &fewDeletes{BlobStore: f.blobs}
 		im, err := bulk.NewImporter(cfg)
 		require.NoError(t, err)
 		require.Error(t, im.Delete(t.Context(), admin, job.ID))

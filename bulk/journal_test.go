@@ -128,14 +128,15 @@ func TestJournalGroupsWhatWaits(t *testing.T) {
 		j := b.journal(1, nil)
 		ended := make([]time.Duration, 10)
 		start := time.Now()
+		var adding sync.WaitGroup
 		for i := range 10 {
-			go func() {
+			adding.Go(func() {
 				time.Sleep(time.Duration(i) * 10 * time.Millisecond)
 				assert.NoError(t, j.add(t.Context(), entriesOf(2*i, 2*i+1)))
 				ended[i] = time.Since(start)
-			}()
+			})
 		}
-		time.Sleep(time.Minute)
+		adding.Wait()
 		assert.Equal(t, 1, b.most, "puts at the same time")
 		assert.Equal(t, [][]int{{1, 0, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}}, b.chunks(t))
 		assert.Equal(t, time.Second, ended[0])

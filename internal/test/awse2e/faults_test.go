@@ -35,7 +35,7 @@ var disturbances = []disturbance{
 		{Kind: awstest.LostAnswer, Probability: 0.06},
 		{Kind: awstest.ServerError, Probability: 0.06},
 		{Kind: awstest.TransactionConflict, Probability: 0.06},
-		{Kind: awstest.StatementThrottle, Probability: 0.3},
+		{Kind: awstest.StatementThrottle, Probability: 0.5},
 		{Kind: awstest.UnprocessedKeys, Probability: 0.15},
 		{Kind: awstest.UnprocessedItems, Probability: 0.15},
 		{Kind: awstest.Throttle, Probability: 0.1},
