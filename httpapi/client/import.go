@@ -138,11 +138,11 @@ func (c *Client) run(ctx context.Context, source Source, opts *Options, inOrder 
 		if err != nil {
 			return im, err
 		}
-		after, err := im.post(ctx, p, source.format, parts.opts, opts.Async)
+		err = im.post(ctx, p, source.format, parts.opts, opts.Async)
 		if err == nil && inOrder {
 			// The part's text is not needed any more.
 			p.body = nil
-			err = im.waitPart(ctx, len(im.Parts)-1, after)
+			err = im.waitPart(ctx, len(im.Parts)-1)
 		}
 		if err != nil {
 			return im, &PartError{Part: p.number, First: p.first, Line: p.line, Err: err}
@@ -167,8 +167,8 @@ type acceptedData struct {
 	ExpiresAt    time.Time        `json:"expiresAt"`
 }
 
-// post sends a part. It returns how long to wait before asking for its job.
-func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options, async bool) (time.Duration, error) {
+// post sends a part.
+func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options, async bool) error {
 	accepted := Part{Key: partKey(im.Key, p.number), First: p.first, Rows: p.rows, shift: p.shift}
 	q := &call{method: http.MethodPost, path: "users", body: p.body, header: http.Header{
 		"Content-Type":    {f.contentType},
@@ -182,22 +182,17 @@ func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options
 	}
 	a, err := do[acceptedData](ctx, im.client, q)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	accepted.Replayed = a.header.Get("Idempotency-Replayed") == "true"
 	if a.data.TotalRecords != p.rows {
-		return 0, fmt.Errorf("client: %d rows were sent and %d accepted", p.rows, a.data.TotalRecords)
+		return fmt.Errorf("client: %d rows were sent and %d accepted", p.rows, a.data.TotalRecords)
 	}
-	var after time.Duration
 	switch {
 	case a.data.Mode == "async" && a.data.JobID != "":
 		accepted.Job = &Job{
 			ID: a.data.JobID, Type: bulk.JobTypeUserImport, Status: a.data.Status, TotalRecords: p.rows,
 			Summary: bulk.Summary{NotProcessed: p.rows}, Options: opts, CreatedAt: a.data.CreatedAt, ExpiresAt: a.data.ExpiresAt,
-		}
-		// A job of an earlier run may have ended long ago.
-		if !accepted.Replayed {
-			after = retryAfter(a.header)
 		}
 	case a.data.Mode == "sync" && len(a.data.Results) == p.rows:
 		accepted.Report = &bulk.Report{Summary: a.data.Summary, Results: a.data.Results, Error: a.data.Error}
@@ -205,11 +200,11 @@ func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options
 			accepted.place(&accepted.Report.Results[i])
 		}
 	default:
-		return 0, fmt.Errorf("client: %s: %w", q, errNotAPI)
+		return fmt.Errorf("client: %s: %w", q, errNotAPI)
 	}
 	im.Parts = append(im.Parts, accepted)
 	im.report()
-	return after, nil
+	return nil
 }
 
 // partKey is the idempotency key of a part.
@@ -271,7 +266,7 @@ func (p *Part) place(r *bulk.RowResult) {
 func (im *Import) Wait(ctx context.Context) error {
 	var failed []error
 	for i := range im.Parts {
-		err := im.waitPart(ctx, i, 0)
+		err := im.waitPart(ctx, i)
 		if err == nil {
 			continue
 		}
@@ -287,7 +282,7 @@ func (im *Import) Wait(ctx context.Context) error {
 }
 
 // waitPart waits for the job of a part, if it has one.
-func (im *Import) waitPart(ctx context.Context, i int, after time.Duration) error {
+func (im *Import) waitPart(ctx context.Context, i int) error {
 	p := &im.Parts[i]
 	if p.Job == nil {
 		return nil
@@ -295,7 +290,11 @@ func (im *Import) waitPart(ctx context.Context, i int, after time.Duration) erro
 	if p.Job.Status.Ended() {
 		return p.Job.Err()
 	}
-	job, err := im.client.wait(ctx, p.Job.ID, after, func(job Job) {
+	hold := maxHold
+	if im.progress != nil {
+		hold = shownHold
+	}
+	job, err := im.client.wait(ctx, p.Job.ID, hold, func(job Job) {
 		p.Job = &job
 		im.report()
 	})

@@ -398,7 +398,7 @@ func TestJobThatIsCancelledEndsTheImport(t *testing.T) {
 
 func TestCancellingTheContextEndsItSoon(t *testing.T) {
 	why := errors.New("the admin pressed Ctrl-C")
-	inWorld(t, func(t *testing.T, w *world) {
+	inIdleWorld(t, func(t *testing.T, w *world) { // no job ends
 		for _, test := range []func(ctx context.Context, c *client.Client) error{
 			func(ctx context.Context, c *client.Client) error {
 				_, err := c.Import(ctx, client.Users(users(0, 200)), nil)

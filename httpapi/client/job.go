@@ -59,21 +59,25 @@ func (j *Job) Err() error {
 // Job returns the state of a job. A job that does not exist, has expired or is not
 // the caller's to see is [bulk.ErrJobNotFound].
 func (c *Client) Job(ctx context.Context, id string) (*Job, error) {
-	job, _, err := c.job(ctx, id)
-	return job, err
+	a, err := c.job(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	return a.data, nil
 }
 
-// job also returns how long to wait before asking again.
-func (c *Client) job(ctx context.Context, id string) (*Job, time.Duration, error) {
+// job asks for a job. The service is asked to answer when the job has ended, or after
+// that many seconds.
+func (c *Client) job(ctx context.Context, id string, hold int) (*answer[Job], error) {
 	path, err := jobPath(id)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	a, err := do[Job](ctx, c, &call{method: http.MethodGet, path: path})
-	if err != nil {
-		return nil, 0, err
+	q := &call{method: http.MethodGet, path: path}
+	if hold > 0 {
+		q.header = http.Header{"Prefer": {"wait=" + strconv.Itoa(hold)}}
 	}
-	return a.data, retryAfter(a.header), nil
+	return do[Job](ctx, c, q)
 }
 
 // jobPath returns the path of a job. Paths of dots would be another's.
@@ -84,36 +88,49 @@ func jobPath(id string) (string, error) {
 	return "jobs/" + url.PathEscape(id), nil
 }
 
-// Wait asks for a job until it has ended and returns it, also if it failed or was
-// cancelled: see [Job.Err]. It waits between questions as long as the service asks
-// for; if that asks for nothing, from [Config.MinBackoff] up to [Config.MaxBackoff].
-// progress, if not nil, is called with every state. It returns the errors of
-// [Client.Job], and when ctx ends why: the job goes on then.
+// Wait returns a job once it has ended, also if it failed or was cancelled: see
+// [Job.Err]. The service is asked to hold its answer until then, for a few seconds at
+// a time. One that does not is asked again as soon as it allows; if it says nothing of
+// that, after [Config.MinBackoff] up to [Config.MaxBackoff]. progress, if not nil, is
+// called with every state. Wait returns the errors of [Client.Job], and when ctx ends
+// why: the job goes on then.
 func (c *Client) Wait(ctx context.Context, id string, progress func(Job)) (*Job, error) {
-	return c.wait(ctx, id, 0, progress)
+	if progress == nil {
+		return c.wait(ctx, id, maxHold, func(Job) {})
+	}
+	return c.wait(ctx, id, shownHold, progress)
 }
 
-// wait is Wait, with a wait before the first question.
-func (c *Client) wait(ctx context.Context, id string, first time.Duration, progress func(Job)) (*Job, error) {
-	for n, wait := 1, first; ; n++ {
-		if wait > 0 {
-			// Later than asked for, never earlier, and not all at the same time.
-			if err := sleep(ctx, wait+rand.N(wait/10+1)); err != nil {
-				return nil, err
-			}
-		}
-		job, after, err := c.job(ctx, id)
+// How long the service is asked to hold an answer: less than proxies wait for one,
+// and no longer than somebody who looks on likes to.
+const (
+	maxHold   = 20 * time.Second
+	shownHold = 2 * time.Second
+)
+
+func (c *Client) wait(ctx context.Context, id string, hold time.Duration, progress func(Job)) (*Job, error) {
+	hold = min(hold, c.cfg.Timeout/2).Truncate(time.Second)
+	for n := 1; ; n++ {
+		asked := time.Now()
+		a, err := c.job(ctx, id, int(hold/time.Second))
 		if err != nil {
 			return nil, err
 		}
-		if progress != nil {
-			progress(*job)
+		progress(*a.data)
+		if a.data.Status.Ended() {
+			return a.data, nil
 		}
-		if job.Status.Ended() {
-			return job, nil
+		if a.header.Get("Preference-Applied") != "" && time.Since(asked) >= hold/2 {
+			n = 0
+			continue
 		}
-		if wait = after; wait == 0 {
+		wait := retryAfter(a.header)
+		if wait == 0 {
 			wait = c.pause().Delay(n)
+		}
+		// Later than asked for, never earlier, and not all at the same time.
+		if err := sleep(ctx, wait+rand.N(wait/10+1)); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -50,10 +50,33 @@ func TestWaitObeysTheService(t *testing.T) {
 		assert.NoError(t, job.Err())
 		assert.Equal(t, bulk.JobCompleted, seen[len(seen)-1])
 	})
+	slow := func(cfg *bulk.Config, api *httpapi.Config) {
+		cfg.Store = &slowStore{cfg.Store, time.Now().Add(storeTakes)}
+		api.RetryAfter = 7 * time.Second
+	}
 	inWorld(t, func(t *testing.T, w *world) {
 		took := elapsed(func() { imported(t, w.client()) })
+		assert.True(t, storeTakes <= took && took < storeTakes+time.Second, "rule: the end is learned of when it comes: %s", took)
+	}, slow)
+	inWorld(t, func(t *testing.T, w *world) {
+		w.before = func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+			r.Header.Del("Prefer")
+			return false
+		}
+		took := elapsed(func() { imported(t, w.client()) })
 		assert.True(t, 7*time.Second <= took && took < 8*time.Second, "rule: not before Retry-After: %s", took)
-	}, func(_ *bulk.Config, api *httpapi.Config) { api.RetryAfter = 7 * time.Second })
+	}, slow)
+	inWorld(t, func(t *testing.T, w *world) {
+		w.before = func(_ int, rec http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Prefer") != "" {
+				rec.Header().Set("Preference-Applied", "wait=2")
+				r.Header.Del("Prefer")
+			}
+			return false
+		}
+		imported(t, w.client())
+		assert.Less(t, len(w.requests), 10, "rule: a service that says it has waited, and has not, is not asked without a pause")
+	}, slow)
 }
 
 func TestWaitBacksOffWithoutRetryAfter(t *testing.T) {
@@ -297,6 +320,10 @@ func TestFailedRowsAsCSVCanBeSentAgain(t *testing.T) {
 
 func TestJobsAreListedPageByPage(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
+		w.before = func(int, http.ResponseWriter, *http.Request) bool {
+			time.Sleep(time.Millisecond) // so that no two jobs are made in one
+			return false
+		}
 		c := w.client(func(c *client.Config) { c.MaxUsers = 1 })
 		im, err := c.Import(t.Context(), client.Users(users(0, 7)), &client.Options{Async: true})
 		require.NoError(t, err)
@@ -337,4 +364,17 @@ func TestCancelWhoseAnswerWasLost(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, bulk.JobCancelled, job.Status)
 	})
+}
+
+// A slowStore answers from a time on.
+type slowStore struct {
+	bulk.Store
+	ready time.Time
+}
+
+const storeTakes = 3500 * time.Millisecond
+
+func (s *slowStore) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) ([]bulk.Found, error) {
+	time.Sleep(time.Until(s.ready))
+	return s.Store.Lookup(ctx, tenant, refs)
 }
