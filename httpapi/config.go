@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -139,30 +140,14 @@ func (c Config) complete() (Config, *url.URL, error) {
 		}
 		base = u
 	}
-	if c.Challenge == "" {
-		c.Challenge = DefaultChallenge
-	}
-	if c.MaxBody == 0 {
-		c.MaxBody = DefaultMaxBody
-	}
-	if c.MaxDecoded == 0 {
-		c.MaxDecoded = DefaultMaxDecoded
-	}
-	if c.MaxMemory == 0 {
-		c.MaxMemory = DefaultMaxMemory
-	}
-	if c.BodyIdle == 0 {
-		c.BodyIdle = DefaultBodyIdle
-	}
-	if c.BodyTimeout == 0 {
-		c.BodyTimeout = DefaultBodyTimeout
-	}
-	if c.RetryAfter == 0 {
-		c.RetryAfter = DefaultRetryAfter
-	}
-	if c.MaxWaits == 0 {
-		c.MaxWaits = DefaultMaxWaits
-	}
+	c.Challenge = cmp.Or(c.Challenge, DefaultChallenge)
+	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.MaxDecoded = cmp.Or(c.MaxDecoded, DefaultMaxDecoded)
+	c.MaxMemory = cmp.Or(c.MaxMemory, DefaultMaxMemory)
+	c.BodyIdle = cmp.Or(c.BodyIdle, DefaultBodyIdle)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, DefaultBodyTimeout)
+	c.RetryAfter = cmp.Or(c.RetryAfter, DefaultRetryAfter)
+	c.MaxWaits = cmp.Or(c.MaxWaits, DefaultMaxWaits)
 	if c.LinkKey == nil {
 		c.LinkKey = make([]byte, MinLinkKey)
 		rand.Read(c.LinkKey) // it never fails
