@@ -57,7 +57,8 @@ func TestCancelledJobWithMailsStaysCancelled(t *testing.T) {
 		}}
 		require.Error(t, f.worker().RunJob(t.Context(), job.ID))
 		require.False(t, f.get(job.ID).Status.Ended())
-		f.cfg.Jobs, f.store.hook = f.jobs, nil
+		f.cfg.Jobs = f.jobs
+		f.store.heal()
 		done, file := f.finish(job.ID)
 		require.NotZero(t, file.Summary.NotProcessed)
 		assert.Equal(t, bulk.JobCancelled, done.Status)
@@ -76,7 +77,8 @@ func TestStoppedWorkerLeavesMailsOfCancelledJob(t *testing.T) {
 		defer stop()
 		f.post.hook = func(bulk.Welcome) error { stop(); return nil }
 		f.worker().RunJob(ctx, job.ID)
-		f.post.hook, f.store.hook = nil, nil
+		f.post.hook = nil
+		f.store.heal()
 		done, file := f.finish(job.ID)
 		assert.Equal(t, bulk.JobCancelled, done.Status)
 		assert.Equal(t, file.Summary.Created, len(f.post.sent), "each created user has its email")

@@ -54,7 +54,8 @@ func TestRowThatFailedIsNotAppliedLater(t *testing.T) {
 			return nil
 		}}
 		require.Error(t, f.worker().RunJob(t.Context(), job.ID))
-		f.cfg.Blobs, f.cfg.Jobs, f.store.hook = f.blobs, f.jobs, nil
+		f.cfg.Blobs, f.cfg.Jobs = f.blobs, f.jobs
+		f.store.heal()
 		_, file := f.finish(job.ID)
 		x, _ := f.mem.Get(tenant, "x")
 		if file.Results[bulk.MaxBatch-2].Status == bulk.StatusFailed {

@@ -21,7 +21,7 @@ func TestKeyOfUnavailableRequestStartsAnew(t *testing.T) {
 		}
 		_, err := send()
 		require.ErrorIs(t, err, bulk.ErrUnavailable)
-		f.store.hook = nil
+		f.store.heal()
 		report, err := send()
 		require.NoError(t, err)
 		assert.Equal(t, []bulk.Status{bulk.StatusCreated, bulk.StatusUpdated}, statuses(report))

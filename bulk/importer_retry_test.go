@@ -72,7 +72,7 @@ func TestRetrySelectsRows(t *testing.T) {
 				left = append(left, r.Index)
 			}
 		}
-		f.store.hook = nil
+		f.store.heal()
 		_, places := f.retried(t, job.ID, bulk.RetryRetryable)
 		assert.Equal(t, []int{1}, places)
 		_, places = f.retried(t, job.ID, bulk.RetryFailed)

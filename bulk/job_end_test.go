@@ -39,7 +39,7 @@ func TestLostAnswerOfTheLastSave(t *testing.T) {
 				f.store.hook = func(context.Context, []bulk.Write) []error {
 					_, err := f.jobs.Cancel(t.Context(), job.ID, "")
 					assert.NoError(t, err)
-					f.store.hook = nil
+					f.store.heal()
 					return nil
 				}
 				f.cfg.Parallel = 1
