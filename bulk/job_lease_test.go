@@ -83,7 +83,12 @@ func hold(t *testing.T) *held {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); h.keep(ctx, q.start) }()
-	h.release = func() { cancel(); <-done }
+	h.release = func() {
+		cancel()
+		<-done
+		h.told.Lock() // what a timer has told by now is seen
+		defer h.told.Unlock()
+	}
 	return h
 }
 
