@@ -53,10 +53,13 @@ func TestJobOverhead(t *testing.T) {
 	for _, test := range []struct {
 		parallel    int
 		blobs       time.Duration
-		alone, most float64 // what is reached, a call or two of slack included
+		// Where chunks are cut depends on real scheduling, so these only tell a journal
+		// that rows wait for one by one, which takes several times as long. The log
+		// has what is reached.
+		alone, most float64
 	}{
-		{8, latency, 1.08, 1.05}, {32, latency, 1.24, 1.10},
-		{8, 4 * latency, 1.20, 1.10}, {32, 4 * latency, 2.1, 1.5}, // which depends on where chunks are cut
+		{8, latency, 1.3, 1.3}, {32, latency, 1.6, 1.4},
+		{8, 4 * latency, 1.6, 1.5}, {32, 4 * latency, 2.6, 2},
 	} {
 		t.Run(fmt.Sprintf("%d/%v", test.parallel, test.blobs), func(t *testing.T) {
 			bare := bareLoop(t, test.parallel)
