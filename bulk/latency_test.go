@@ -51,8 +51,8 @@ func (b latentBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error)
 // writing of the results, and the end.
 func TestJobOverhead(t *testing.T) {
 	for _, test := range []struct {
-		parallel    int
-		blobs       time.Duration
+		parallel int
+		blobs    time.Duration
 		// Where chunks are cut depends on real scheduling, so these only tell a journal
 		// that rows wait for one by one, which takes several times as long. The log
 		// has what is reached.
