@@ -22,11 +22,10 @@ BIN         = .cache/bin
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The race detector takes minutes to build SQLite as Go code, and as long to send the
-# contract's largest bodies to every backend; the packages have their own tests for it.
+# SQLite as Go code takes the race detector minutes to build.
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(BIN)/testreport $(TESTFLAGS) $(PKG)
-	$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory api TESTFLAGS="$(filter-out -race,$(TESTFLAGS))")
+	$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory api)
 	cd examples/hostrouter && $(GO) test $(TESTFLAGS) ./...
 	cd examples/sqlitestore && $(GO) test $(filter-out -race,$(TESTFLAGS)) ./...
 

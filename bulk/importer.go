@@ -98,8 +98,9 @@ type request struct {
 	rows *limitedReader
 	key  *keyed // nil without an idempotency key
 
-	parent string // the job whose rows a retry tries again
-	only   RetrySelection
+	// retry says whose rows it has, nil for a request with rows of its own. They and
+	// the options are known once they are opened.
+	retry *RetryRequest
 }
 
 func (im *Importer) newRequest(r Request) *request {
@@ -129,6 +130,9 @@ func (im *Importer) Accept(ctx context.Context, req Request) (*Accepted, error) 
 
 // accept is Accept without the key's part.
 func (im *Importer) accept(ctx context.Context, req *request) (*Accepted, error) {
+	if req.retry != nil {
+		return im.acceptRetry(ctx, req)
+	}
 	if !req.Async {
 		ended, err := req.rows.readAhead(im.cfg.SyncThreshold)
 		if err != nil {
@@ -137,7 +141,7 @@ func (im *Importer) accept(ctx context.Context, req *request) (*Accepted, error)
 		if ended {
 			if req.key != nil && req.key.token > 1 {
 				// The request before may have been one for a job, whatever its rows.
-				job, err := req.key.join(ctx, im, req.options())
+				job, err := im.join(ctx, req)
 				if !errors.Is(err, ErrJobNotFound) {
 					return &Accepted{Job: job}, err
 				}
@@ -240,7 +244,7 @@ func (im *Importer) syncRun(ctx context.Context, req *request) (string, *journal
 	if req.key == nil {
 		return newID("req_", time.Now()), nil, nil
 	}
-	if err := req.key.pin(ctx, req.options()); err != nil {
+	if err := req.key.pin(ctx, req.fingerprint()); err != nil {
 		return "", nil, err
 	}
 	run := runID(req.key.run)
@@ -312,12 +316,12 @@ func (im *Importer) submit(ctx context.Context, req *request) (*Job, error) {
 	spec.TotalRecords = req.rows.count
 	spec.Options = req.options()
 	if req.key != nil {
-		spec.Fingerprint = req.key.fingerprint(spec.Options)
+		spec.Fingerprint = req.fingerprint()
 	}
 	spec.Label, spec.Options.Label = spec.Options.Label, ""
 	err = im.create(ctx, spec)
 	if req.key != nil && errors.Is(err, ErrJobExists) {
-		return req.key.join(ctx, im, spec.Options)
+		return im.join(ctx, req)
 	}
 	if err != nil {
 		return nil, err
@@ -338,9 +342,11 @@ func (im *Importer) newSpec(req *request) *JobSpec {
 		CreatedAt:   now,
 		ExpiresAt:   now.Add(im.cfg.Retention),
 		SegmentRows: im.cfg.SegmentRows,
-		ParentID:    req.parent,
 	}
 	spec.Payload = payloadKey(tenant, spec.ID)
+	if req.retry != nil {
+		spec.ParentID = req.retry.JobID
+	}
 	if k := req.key; k != nil {
 		// Two requests that meet in one job have a payload each, until one wins.
 		spec.ID = jobID(k.run)

@@ -130,7 +130,13 @@ func (k *keyed) journal(blobs guardedBlobs) *journal {
 	return k.log
 }
 
-func (k *keyed) fingerprint(opts Options) string { return k.rows.sum(opts) }
+// fingerprint returns what the request's key stands for. The rows have ended by then.
+func (r *request) fingerprint() string {
+	if r.retry != nil {
+		return r.retry.fingerprint()
+	}
+	return r.key.rows.sum(r.options())
+}
 
 // reserve sets the key of the request, reserved for it, or done before.
 func (im *Importer) reserve(ctx context.Context, req *request) error {
@@ -173,22 +179,19 @@ func (im *Importer) reserve(ctx context.Context, req *request) error {
 			}
 		}
 		k.run, k.token = k.key.Run, k.key.Version
-		k.rows = newFingerprintReader(req.Rows)
-		if req.parent != "" {
-			k.rows.add([]byte("retry"))
-			k.rows.add([]byte(req.parent))
-			k.rows.add([]byte(req.only))
+		if req.retry == nil {
+			k.rows = newFingerprintReader(req.Rows)
+			req.rows.rows = k.rows
 		}
-		req.key, req.rows.rows = k, k.rows
+		req.key = k
 		return nil
 	}
 	return ErrIdempotencyKeyInProgress
 }
 
-// pin notes which rows the key stands for, before any of them is written: should
+// pin notes by their fingerprint which rows the key stands for, before any of them is written: should
 // this request die, its import is not to be continued with other rows.
-func (k *keyed) pin(ctx context.Context, opts Options) error {
-	sum := k.fingerprint(opts)
+func (k *keyed) pin(ctx context.Context, sum string) error {
 	k.mu.lock()
 	defer k.mu.unlock()
 	if k.key.Fingerprint != "" && k.key.Fingerprint != sum {
@@ -208,15 +211,15 @@ func (k *keyed) pin(ctx context.Context, opts Options) error {
 
 // join returns the job that an earlier request made under the key, in the place
 // of one of this request. It returns [ErrJobNotFound] if there is none.
-func (k *keyed) join(ctx context.Context, im *Importer, opts Options) (*Job, error) {
-	job, err := im.JobByID(ctx, jobID(k.run))
+func (im *Importer) join(ctx context.Context, req *request) (*Job, error) {
+	job, err := im.JobByID(ctx, jobID(req.key.run))
 	if err != nil {
 		return nil, err
 	}
-	if job.Fingerprint != k.fingerprint(opts) {
+	if job.Fingerprint != req.fingerprint() {
 		return nil, ErrIdempotencyKeyReused
 	}
-	k.existed = true
+	req.key.existed = true
 	return job, nil
 }
 
@@ -242,7 +245,7 @@ func validKey(name string) bool {
 
 // replay answers a request whose key has an answer.
 func (im *Importer) replay(ctx context.Context, req *request) (*Accepted, error) {
-	for {
+	for req.retry == nil {
 		_, err := req.rows.Next()
 		if err == io.EOF {
 			break
@@ -252,7 +255,7 @@ func (im *Importer) replay(ctx context.Context, req *request) (*Accepted, error)
 		}
 	}
 	key := &req.key.key
-	if req.key.fingerprint(req.options()) != key.Fingerprint {
+	if req.fingerprint() != key.Fingerprint {
 		return nil, ErrIdempotencyKeyReused
 	}
 	if key.Report == "" {
@@ -289,7 +292,7 @@ func (im *Importer) settle(ctx context.Context, req *request, answer *Accepted, 
 		return nil // it is another request's
 	case failure == nil:
 		next.Done = true
-		next.Fingerprint = k.fingerprint(req.options())
+		next.Fingerprint = req.fingerprint()
 		if answer.Report != nil {
 			key, err := im.putReport(ctx, k, answer.Report)
 			if err != nil {

@@ -177,10 +177,15 @@ func TestIdempotencyKeySurvivesEveryCrash(t *testing.T) {
 						dying.Jobs = &dyingQueue{Queue: f.jobs, dieAt: die, applied: applied}
 						im, err := bulk.NewImporter(dying)
 						require.NoError(t, err)
-						accept(im, t.Context(), f.keyed("k", users...))
+						req := func() bulk.Request {
+							r := f.keyed("k", users...)
+							r.Options.Label = "november"
+							return r
+						}
+						accept(im, t.Context(), req())
 
 						time.Sleep(10 * time.Minute)
-						report, job, _, err := accept(f.importer(), t.Context(), f.keyed("k", users...))
+						report, job, _, err := accept(f.importer(), t.Context(), req())
 						require.NoError(t, err)
 						want := bulk.Summary{Created: n - 2, Updated: 1, Unchanged: 1}
 						if report != nil {
@@ -188,6 +193,7 @@ func TestIdempotencyKeySurvivesEveryCrash(t *testing.T) {
 						} else {
 							_, file := f.finish(job.ID)
 							assert.Equal(t, want, file.Summary)
+							assert.Equal(t, "november", job.Label)
 							jobs, _, err := f.importer().Jobs(t.Context(), admin, "", 100, "")
 							require.NoError(t, err)
 							assert.Len(t, jobs, 1)

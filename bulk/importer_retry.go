@@ -2,6 +2,8 @@ package bulk
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,30 +62,61 @@ func (im *Importer) Retry(ctx context.Context, req RetryRequest) (*Accepted, err
 	if !slices.Contains([]RetrySelection{RetryAll, RetryFailed, RetryRetryable, RetryNotProcessed}, req.Only) {
 		return nil, &RequestError{Code: CodeInvalidRequest, Message: `only must be "failed", "retryable" or "notProcessed"`}
 	}
-	parent, err := im.Job(ctx, req.Principal, req.JobID)
-	if err != nil {
+	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
-	switch {
-	case parent.Tenant != req.Principal.Tenant:
-		return nil, fmt.Errorf("bulk: retry %s: %w", req.JobID, ErrJobNotFound)
-	case !parent.Status.Ended():
-		return nil, fmt.Errorf("bulk: retry %s: %w", req.JobID, ErrJobNotEnded)
-	}
-	rows, err := im.openRetry(ctx, parent, req.Only)
-	if err != nil {
-		return nil, fmt.Errorf("bulk: retry %s: %w", req.JobID, err)
-	}
-	defer rows.Close()
-	r := im.newRequest(Request{
-		Principal: req.Principal, Rows: rows, Options: parent.Options, Async: true, IdempotencyKey: req.IdempotencyKey,
-	})
-	r.Options.DryRun, r.Options.Label = false, parent.Label
-	r.parent, r.only = parent.ID, req.Only
+	r := im.newRequest(Request{Principal: req.Principal, Async: true, IdempotencyKey: req.IdempotencyKey})
+	r.retry = &req
 	if req.IdempotencyKey != "" {
 		return im.acceptKeyed(ctx, r)
 	}
 	return im.accept(ctx, r)
+}
+
+// fingerprint returns what a key of the request stands for. Rows and options of a job
+// that has ended do not change, and after a while they are gone.
+func (r *RetryRequest) fingerprint() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "retry %q %q", r.JobID, r.Only))
+	return hex.EncodeToString(sum[:])
+}
+
+// acceptRetry makes the job of a retry.
+func (im *Importer) acceptRetry(ctx context.Context, req *request) (*Accepted, error) {
+	if req.key != nil && req.key.token > 1 {
+		// The job that is tried again may be gone, if the request before has made one.
+		job, err := im.join(ctx, req)
+		if !errors.Is(err, ErrJobNotFound) {
+			return &Accepted{Job: job}, err
+		}
+	}
+	parent, err := im.parent(ctx, req.retry)
+	if err != nil {
+		return nil, fmt.Errorf("bulk: retry: %w", err)
+	}
+	rows, err := im.openRetry(ctx, parent, req.retry.Only)
+	if err != nil {
+		return nil, fmt.Errorf("bulk: retry %s: %w", parent.ID, err)
+	}
+	defer rows.Close()
+	req.rows.rows = rows
+	req.Options = parent.Options
+	req.Options.DryRun, req.Options.Label = false, parent.Label
+	job, err := im.submit(ctx, req)
+	return &Accepted{Job: job}, err
+}
+
+// parent returns the job whose rows are to be tried again.
+func (im *Importer) parent(ctx context.Context, req *RetryRequest) (*Job, error) {
+	job, err := im.Job(ctx, req.Principal, req.JobID)
+	switch {
+	case err != nil:
+		return nil, err
+	case job.Tenant != req.Principal.Tenant:
+		return nil, ErrJobNotFound
+	case !job.Status.Ended():
+		return nil, ErrJobNotEnded
+	}
+	return job, nil
 }
 
 // A retryReader yields the rows of a job that are tried again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -115,4 +116,47 @@ func TestRetryLeavesNothingWhereItIsRefused(t *testing.T) {
 		assert.Equal(t, before, f.blobs.Keys())
 		require.False(t, errors.Is(err, bulk.ErrForbidden))
 	})
+}
+
+// A retry under a key is answered again when the job that it was made of is gone, also
+// if it died before its key had the answer.
+func TestRetryUnderAKey(t *testing.T) {
+	for _, die := range []int{1, 2, 3, 100} { // the last one lives
+		t.Run(fmt.Sprint(die), func(t *testing.T) {
+			bubble(t, func(t *testing.T, f *fixture) {
+				job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(`{"userId":"a"}`, `{}`, `{}`)})
+				require.NoError(t, err)
+				f.finish(job.ID)
+				req := bulk.RetryRequest{Principal: admin, JobID: job.ID, IdempotencyKey: "k"}
+				cfg := f.cfg
+				cfg.Jobs = &dyingQueue{Queue: f.jobs, dieAt: die, applied: true}
+				im, err := bulk.NewImporter(cfg)
+				require.NoError(t, err)
+				first, _ := im.Retry(t.Context(), req)
+				time.Sleep(10 * time.Minute)
+				if die == 1 { // before the job was made
+					_, err = f.importer().Retry(t.Context(), req)
+					require.NoError(t, err)
+				}
+				require.NoError(t, f.importer().Delete(t.Context(), admin, job.ID))
+
+				again, err := f.importer().Retry(t.Context(), req)
+				require.NoError(t, err)
+				assert.True(t, again.Replayed)
+				assert.Equal(t, job.ID, again.Job.ParentID)
+				if die == 100 {
+					assert.Equal(t, first.Job.ID, again.Job.ID)
+				}
+				_, file := f.finish(again.Job.ID)
+				assert.Equal(t, bulk.Summary{Failed: 2}, file.Summary)
+
+				req.Only = bulk.RetryFailed
+				_, err = f.importer().Retry(t.Context(), req)
+				assert.ErrorIs(t, err, bulk.ErrIdempotencyKeyReused, "rule: the selection belongs to what a key stands for")
+				req.IdempotencyKey = ""
+				_, err = f.importer().Retry(t.Context(), req)
+				assert.ErrorIs(t, err, bulk.ErrJobNotFound)
+			})
+		})
+	}
 }

@@ -54,9 +54,6 @@ func TestSteps(t *testing.T) {
 		readSteps(t, value)
 		return
 	}
-	if testing.Short() {
-		t.Skip("builds the tests once more")
-	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "steps.test")
 	const counted = "github.com/bulkops/bulkops/internal/"

@@ -27,6 +27,9 @@ func TestMutationsApply(t *testing.T) {
 	}
 }
 
+// TestVerdicts plants faults in a module of its own, whose tests are those that a
+// verdict can go wrong with: one that fails anyway, and one that is skipped, which must
+// not pass for one that has noticed nothing.
 func TestVerdicts(t *testing.T) {
 	root := t.TempDir()
 	for name, content := range map[string]string{

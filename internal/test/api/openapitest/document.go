@@ -59,8 +59,15 @@ func ecmaScript(pattern string) (jsonschema.Regexp, error) {
 
 type expression regexp.Regexp
 
-func (e *expression) MatchString(s string) bool { return (*regexp.Regexp)(e).MatchString(s) }
-func (e *expression) String() string            { return (*regexp.Regexp)(e).String() }
+// maxMatched is more bytes than any text may have that the document has a pattern for.
+// Longer ones match nothing, so that no time goes into bodies of many megabytes.
+const maxMatched = 64 << 10
+
+func (e *expression) MatchString(s string) bool {
+	return len(s) <= maxMatched && (*regexp.Regexp)(e).MatchString(s)
+}
+
+func (e *expression) String() string { return (*regexp.Regexp)(e).String() }
 
 // A place is a JSON pointer into the document, as a fragment.
 type place string
