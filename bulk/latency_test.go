@@ -51,20 +51,22 @@ func (b latentBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error)
 // writing of the results, and the end.
 func TestJobOverhead(t *testing.T) {
 	for _, test := range []struct {
-		parallel int
-		blobs    time.Duration
-		// Where chunks are cut depends on real scheduling, so these only tell a journal
-		// that rows wait for one by one, which takes several times as long. The log
-		// has what is reached.
-		alone, most float64
+		parallel    int
+		blobs       time.Duration
+		alone, most float64 // what is reached, a call or two of slack included
 	}{
-		{8, latency, 1.3, 1.3}, {32, latency, 1.6, 1.4},
-		{8, 4 * latency, 1.6, 1.5}, {32, 4 * latency, 2.6, 2},
+		{8, latency, 1.08, 1.05}, {32, latency, 1.20, 1.10},
+		{8, 4 * latency, 1.20, 1.10}, {32, 4 * latency, 1.65, 1.20},
 	} {
 		t.Run(fmt.Sprintf("%d/%v", test.parallel, test.blobs), func(t *testing.T) {
 			bare := bareLoop(t, test.parallel)
 			whole := bare + 2*latency + 2*test.blobs
+			// Where chunks are cut depends on which goroutine comes first, so the
+			// best of a few is what the journal costs.
 			job := latentJob(t, test.parallel, test.blobs)
+			for range 4 {
+				job = min(job, latentJob(t, test.parallel, test.blobs))
+			}
 			alone, ratio := job.Seconds()/bare.Seconds(), job.Seconds()/whole.Seconds()
 			t.Logf("%d in parallel, blobs %v: job %v; bare loop %v, ratio %.3f; with the calls around it %v, ratio %.3f; %.0f users/s",
 				test.parallel, test.blobs, job, bare, alone, whole, ratio, latentRows/job.Seconds())

@@ -214,7 +214,7 @@ func TestUnknownPaths(t *testing.T) {
 func TestWrongMethods(t *testing.T) {
 	onEach(t, func(t *testing.T, r *running) {
 		for _, test := range []struct{ method, path, allow string }{
-			{"GET", "users", "POST"}, {"PUT", "users", "POST"}, {"DELETE", "jobs", "GET, HEAD"}, {"POST", "jobs/job_x", "GET, HEAD"},
+			{"GET", "users", "POST"}, {"PUT", "users", "POST"}, {"DELETE", "jobs", "GET, HEAD"}, {"POST", "jobs/job_x", "DELETE, GET, HEAD"},
 			{"PATCH", "jobs/job_x/cancel", "POST"}, {"OPTIONS", "jobs", "GET, HEAD"}, {"POST", "downloads/x", "GET, HEAD"},
 		} {
 			res := r.do(test.method, r.url(test.path), "ana-token", "")
