@@ -113,7 +113,7 @@ func (s *keySet) add(name string) bool {
 
 func (p *plan) read(row jsontext.Value) {
 	if row.Kind() != '{' {
-		p.fail(CodeInvalidUser, "", "the row is not a JSON object but "+kindName(row))
+		p.fail(CodeInvalidUser, "", "the row is not a JSON object but "+canon.KindName(row.Kind()))
 		return
 	}
 	var (
@@ -209,7 +209,7 @@ func (p *plan) fields(name string, value jsontext.Value, null bool, code RowCode
 		return Fields{}
 	}
 	if value.Kind() != '{' {
-		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, kindName(value)))
+		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, canon.KindName(value.Kind())))
 		return Fields{}
 	}
 	fields, problems, more := fieldsOf(value)

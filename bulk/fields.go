@@ -56,7 +56,7 @@ func ParseFields(text []byte) (Fields, error) {
 		return Fields{}, nil
 	case '{':
 	default:
-		return Fields{}, fmt.Errorf("bulk: fields are not a JSON object but %s", kindName(text))
+		return Fields{}, fmt.Errorf("bulk: fields are not a JSON object but %s", canon.KindName(jsontext.Value(text).Kind()))
 	}
 	fields, problems, _ := fieldsOf(text)
 	if len(problems) > 0 {
@@ -214,33 +214,5 @@ func problemText(kind canon.Kind) string {
 	}
 }
 
-// kindName names the kind of a JSON value for people.
-func kindName(text []byte) string {
-	switch jsontext.Value(text).Kind() {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case '[':
-		return "an array"
-	default:
-		return "an object"
-	}
-}
-
 // clip shortens a name from a request for a message.
-func clip(s string) string {
-	const most = 64
-	n := 0
-	for i := range s {
-		if n == most {
-			return s[:i] + "…"
-		}
-		n++
-	}
-	return s
-}
+func clip(s string) string { return canon.Clip(s, 64) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/rowio"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // A format is a media type that users may be sent in.
@@ -67,7 +68,7 @@ func formatOf(r *http.Request) (*format, error) {
 		}
 		return &formats[i], nil
 	}
-	return nil, unsupportedType("the Content-Type " + quote(mediaType) + " is not one of " + acceptedTypes)
+	return nil, unsupportedType("the Content-Type " + rowtext.Quote(mediaType) + " is not one of " + acceptedTypes)
 }
 
 // isGzip reports whether a request's body is compressed.

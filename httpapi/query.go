@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // query returns the query parameters of a request, each of which must be one of
@@ -23,7 +24,7 @@ func query(r *http.Request, names ...string) (map[string]string, error) {
 			if len(names) > 0 {
 				known = "there are " + strings.Join(names, ", ")
 			}
-			return nil, badRequest("unknown query parameter %s: %s", quote(name), known)
+			return nil, badRequest("unknown query parameter %s: %s", rowtext.Quote(name), known)
 		}
 		if len(values[name]) > 1 {
 			return nil, badRequest("query parameter %s stands twice", name)
@@ -31,13 +32,4 @@ func query(r *http.Request, names ...string) (map[string]string, error) {
 		params[name] = values[name][0]
 	}
 	return params, nil
-}
-
-// quote shows a part of a request in a message.
-func quote(s string) string {
-	const most = 64
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return strconv.Quote(s)
 }

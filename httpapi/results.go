@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -37,7 +38,7 @@ func (s selection) fileName(job *bulk.Job, format string) string {
 	if s.onlyFailed {
 		return job.ID + "-failed." + format
 	}
-	return job.ID + "-results." + format
+	return strings.TrimSuffix(bulk.ResultsFileName(job), "json") + format
 }
 
 // streamBuffer is how much of a file is sent at a time. What fails before as much

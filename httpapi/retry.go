@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
 // maxRetryBody is the most bytes that the body of a retry may have. It says one word.
@@ -76,7 +77,7 @@ func (h *Handler) retrySelection(c *call, hold *hold) (bulk.RetrySelection, erro
 	for name, value := range members {
 		switch {
 		case name != "only":
-			return "", badRequest(`unknown key %s: the body has "only"`, quote(name))
+			return "", badRequest(`unknown key %s: the body has "only"`, rowtext.Quote(name))
 		case value.Kind() != '"' || json.Unmarshal(value, &only) != nil || only == bulk.RetryAll:
 			return "", badRequest(`"only" must be "failed", "retryable" or "notProcessed"`)
 		}

@@ -133,21 +133,9 @@ func (w *walker) report(kind Kind) {
 		if path.Len() > 0 {
 			path.WriteByte('.')
 		}
-		path.WriteString(clip(Unquote(clipQuoted(s.name))))
+		path.WriteString(head(Unquote(clipQuoted(s.name)), maxPath))
 	}
-	w.problems = append(w.problems, Problem{Kind: kind, Path: clip(path.String())})
-}
-
-// clip returns the first maxPath characters of a text.
-func clip(s string) string {
-	n := 0
-	for i := range s {
-		if n == maxPath {
-			return s[:i]
-		}
-		n++
-	}
-	return s
+	w.problems = append(w.problems, Problem{Kind: kind, Path: head(path.String(), maxPath)})
 }
 
 // clipQuoted returns a quoted string with the first maxPath characters of the one

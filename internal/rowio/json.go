@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/canon"
 	"github.com/bulkops/bulkops/internal/rowtext"
 )
 
@@ -92,7 +93,7 @@ func (r *JSON) start() error {
 		}
 		return r.broken(err)
 	default:
-		r.refuse("the body must be a JSON object, not %s", kindName(kind))
+		r.refuse("the body must be a JSON object, not %s", canon.KindName(kind))
 		if err := r.skip(); err != nil {
 			return err
 		}
@@ -142,7 +143,7 @@ func (r *JSON) enter() error {
 	case r.users:
 		r.refuse(`the body has "users" twice`)
 	case kind != '[':
-		r.refuse(`"users" must be an array, not %s`, kindName(kind))
+		r.refuse(`"users" must be an array, not %s`, canon.KindName(kind))
 	}
 	r.users = true
 	if r.fault != nil {
@@ -175,7 +176,7 @@ func (r *JSON) readOptions() error {
 	case r.opted:
 		r.refuse(`the body has "options" twice`)
 	case kind != '{':
-		r.refuse(`"options" must be an object, not %s`, kindName(kind))
+		r.refuse(`"options" must be an object, not %s`, canon.KindName(kind))
 	}
 	r.opted = true
 	if kind != '{' {
@@ -203,7 +204,7 @@ func (r *JSON) readOptions() error {
 		case seen[name]:
 			r.refuse("option %s appears twice", rowtext.Quote(name))
 		case kind == '{' || kind == '[':
-			r.refuse("option %s must be %s, not %s", rowtext.Quote(name), o.what(), kindName(kind))
+			r.refuse("option %s must be %s, not %s", rowtext.Quote(name), o.what(), canon.KindName(kind))
 		default:
 			seen[name] = true
 			if err := r.setOption(name, o); err != nil {

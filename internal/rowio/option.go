@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/canon"
 )
 
 // An option is one of [bulk.Options] by its name on the wire. One of its pointers
@@ -70,7 +71,7 @@ func (o option) other(kind jsontext.Kind) string {
 	case o.number != nil && kind == '0':
 		return "another number"
 	default:
-		return kindName(kind)
+		return canon.KindName(kind)
 	}
 }
 

@@ -184,21 +184,3 @@ func deeper(text []byte, most int) bool {
 	}
 	return canon.Depth(text) > most
 }
-
-// kindName names the kind of a value for people.
-func kindName(kind jsontext.Kind) string {
-	switch kind {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case '[':
-		return "an array"
-	default:
-		return "an object"
-	}
-}

@@ -27,6 +27,9 @@ package rowtext
 import (
 	"fmt"
 	"strconv"
+	"unicode/utf8"
+
+	"github.com/bulkops/bulkops/internal/canon"
 )
 
 // An Error is what is wrong with a text. It is not for errors of the stream.
@@ -45,15 +48,6 @@ func (e *Error) Error() string {
 // Quote shows a name from a text in a message.
 func Quote[T ~string | ~[]byte](name T) string {
 	const most = 64
-	if len(name) > 4*(most+1) {
-		name = name[:4*(most+1)]
-	}
-	n, text := 0, string(name)
-	for i := range text {
-		if n == most {
-			return strconv.Quote(text[:i] + "…")
-		}
-		n++
-	}
-	return strconv.Quote(text)
+	name = name[:min(len(name), utf8.UTFMax*(most+1))]
+	return strconv.Quote(canon.Clip(string(name), most))
 }
