@@ -1,10 +1,13 @@
 package bulk_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -63,5 +66,40 @@ func TestRowThatFailedIsNotAppliedLater(t *testing.T) {
 		} else {
 			assert.Equal(t, `{"a":1,"b":2}`, x.CustomFields.String())
 		}
+	})
+}
+
+// TestRefusedCreateIsKnownToASuccessor stops a worker when a create was refused,
+// since another user had the address, and nothing took its place yet. The next
+// claim knows that it was refused: the row is decided afresh.
+func TestRefusedCreateIsKnownToASuccessor(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", Email: "x@x.io"}))
+		job, err := f.importer().Submit(t.Context(), bulk.Request{
+			Principal: admin, Options: bulk.DefaultOptions(),
+			Rows: rows(`{"userId":"a","email":"x@x.io","customFields":{"n":1}}`, `{"email":"y@x.io","customFields":{"n":2}}`),
+		})
+		require.NoError(t, err)
+		var taken sync.Once
+		f.store.hook = func(context.Context, []bulk.Write) []error {
+			taken.Do(func() { assert.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", Email: "y@x.io"})) })
+			return nil
+		}
+		running, stop := context.WithCancel(t.Context())
+		defer stop()
+		f.cfg.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
+			if op == "Put" && strings.HasSuffix(key, "/journal/000001") {
+				stop()
+				synctest.Wait()
+			}
+			return nil
+		}}
+		require.ErrorIs(t, f.worker().RunJob(running, job.ID), bulk.ErrJobLeft)
+		f.cfg.Blobs = f.blobs
+		f.store.heal()
+		_, file := f.finish(job.ID)
+		assert.Equal(t, []string{"updated", "created"}, codes(file.Results))
+		user, _ := f.mem.Get(tenant, "a")
+		assert.Equal(t, "x@x.io", user.Email)
 	})
 }

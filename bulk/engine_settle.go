@@ -269,13 +269,15 @@ func (s *settlement) dropUnsent(it *item) bool {
 }
 
 // afresh makes an item whose entry cannot be applied any more ready for a new
-// decision. The rows behind it wait again.
+// decision. The rows behind it wait again. That the entry is dead is written down
+// even so: whether there will be another is not certain, and a successor could not
+// tell that a create was refused.
 func (s *settlement) afresh(it *item) {
 	s.untrack(it)
 	if len(it.rows) > 0 {
 		s.order.unfollow(it, it.rows[1:])
 	}
-	if s.isHalted() && it.entry != nil {
+	if it.put && it.entry != nil {
 		s.journal.drop(it.entry)
 	}
 	it.entry, it.rows, it.sent, it.doubt, it.late = nil, nil, false, false, false

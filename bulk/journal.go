@@ -41,7 +41,7 @@ type journal struct {
 	mu      sync.Mutex
 	waiting []*entry // in no chunk yet
 	done    []int    // rows whose entries were applied since the last chunk
-	dropped []int    // rows whose entries will never be applied, as nobody sends them
+	dropped []int    // rows whose entries will never be applied
 	added   int      // entries that were ever added
 	durable int      // of these, how many are in a chunk
 	binding int      // of these, how many have to be in a chunk before results are durable
@@ -66,8 +66,8 @@ type chunk struct {
 	// Without it a successor would have to find the entry's nonce on its user,
 	// where later writes may have pushed it out.
 	Done []int `json:"done,omitempty"`
-	// Dropped has a row of each entry in earlier chunks that is not applied, and
-	// for which no call is under way. A worker that was told to stop leaves them.
+	// Dropped has a row of each entry in earlier chunks that is known never to be
+	// applied: it was refused, lost against another write, or nobody sent it.
 	Dropped []int   `json:"dropped,omitempty"`
 	Entries []entry `json:"entries,omitempty"`
 }

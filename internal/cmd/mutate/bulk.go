@@ -654,6 +654,11 @@ var bulkFaults = []mutation{
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
+		name: "rule 11: refused is dead for a successor too", file: "bulk/engine_settle.go",
+		old: `	if it.put && it.entry != nil {`, new: `	if s.isHalted() && it.entry != nil {`,
+		test: "^TestRefusedCreateIsKnownToASuccessor$",
+	},
+	{
 		name: "rule 12: unknown when given up", file: "bulk/engine_settle.go",
 		old: `		case it.idle():
 			again`, new: `		case true:

@@ -164,6 +164,7 @@ var aspects = []struct {
 }{
 	{"everything", nil},
 	{"takeovers", anyOf("takes over", "goes on", "the job is cancelled")},
+	{"stops", anyOf("is told to stop", "others: ")},
 	{"late calls", anyOf("still under way", "lands", "others: ", "takes over")},
 }
 

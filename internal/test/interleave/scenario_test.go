@@ -130,6 +130,9 @@ func scenarios() []scenario {
 		{name: "counchg", opts: upsert, users: withAB(x, ""),
 			rows: []row{{id: "a", email: y, val: 7}, {id: "a", val: 7, plain: true}, {id: "a", val: 8}},
 			ops:  []op{{kind: move, id: "b", email: y}}},
+		{name: "taken", opts: upsert, users: withAB(x, ""), // a takes the address of a new user, and is to give it up
+			rows: []row{{id: "a", email: x, val: 7}, {email: y, val: 50}},
+			ops:  []op{{kind: move, id: "a", email: y}}},
 		{name: "par", opts: upsert, users: withAB(x, y),
 			rows: []row{{id: "a", val: 7}, {id: "b", val: 8}},
 			ops:  []op{setA}},
