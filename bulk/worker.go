@@ -31,14 +31,14 @@ func NewWorker(cfg Config) (*Worker, error) {
 	return &Worker{cfg: cfg}, nil
 }
 
-// Run claims and runs jobs until ctx is cancelled, and then returns nil. Without
-// a job it asks again every [Config.Poll], or at once if the queue is a
-// [JobNotifier] and says so.
+// Run claims and runs jobs until ctx ends, and then returns nil. Without a job it
+// asks again every [Config.Poll], or at once if the queue is a [JobNotifier] and
+// says so.
 //
-// When ctx is cancelled it stops gracefully: it ends the rows under way, saves
-// the progress and gives up the lease, so that another worker can go on at once.
-// That takes at most [Config.StopGrace]; then it stops hard, which the next worker
-// makes good. When Run returns, all its goroutines have ended.
+// When ctx is cancelled it stops gracefully: it ends the rows under way, saves the
+// progress and gives up the lease, so that another worker can go on at once. That
+// takes at most [Config.StopGrace]; then it stops hard, which the next worker makes
+// good. When Run returns, all its goroutines have ended.
 func (w *Worker) Run(ctx context.Context) error {
 	jobs := w.cfg.jobs()
 	for ctx.Err() == nil {
@@ -46,11 +46,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err != nil {
 			w.cfg.Logger.ErrorContext(ctx, "queue does not notify", redact.Error(err))
 		}
-		asked := time.Now()
-		job, err := jobs.Claim(ctx, w.claim(""))
+		job, err := w.run(ctx, "")
 		switch {
-		case err == nil:
-			w.log(ctx, &job, w.runClaimed(ctx, &job, asked))
+		case job != nil:
 			continue
 		case !errors.Is(err, ErrNoJob) && ctx.Err() == nil:
 			w.cfg.Logger.WarnContext(ctx, "claim failed", redact.Error(err))
@@ -67,30 +65,85 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // RunJob claims one job and runs it to its end, or until ctx is cancelled, which
-// stops it as it does [Worker.Run]. It returns nil if the job has ended, and
-// [ErrJobLeft] if it was left in good order, for another worker to go on with at
-// once. It returns [ErrNoJob] if the job does not exist, has ended before, or is
-// claimed by another. Any other error is what the attempt failed with; the queue
-// then offers the job again.
+// stops it as it does [Worker.Run]. If ctx has a deadline, as that of a function
+// has, RunJob begins to stop so early that it has returned by then: a little more
+// than [Config.StopGrace] before, but not before half of the time has gone.
+//
+// Several may be asked to run the same job at once: one does. What RunJob returns
+// says how the job stands:
+//
+//   - nil: it has ended.
+//   - [ErrJobLeft]: it was left in good order, for another worker to go on with at
+//     once.
+//   - [ErrNoJob]: it cannot be claimed. The error is [ErrJobEnded] too if it has ended
+//     before, and [ErrJobNotFound] if it does not exist; otherwise another worker has
+//     it, or it waits for its next attempt.
+//   - Any other error is that of ctx, of the call to the queue, or what the attempt
+//     failed with. If the job was claimed, the queue offers it again.
 func (w *Worker) RunJob(ctx context.Context, id string) error {
+	ctx, cancel := w.inTime(ctx)
+	defer cancel()
+	job, err := w.run(ctx, id)
+	if job == nil && errors.Is(err, ErrNoJob) {
+		return w.whyNot(ctx, id)
+	}
+	return err
+}
+
+// RunNext is [Worker.RunJob] for the job whose turn it is. It returns the id of the
+// job that it claimed, "" for none: with [ErrNoJob] if there is none that can be
+// claimed now.
+func (w *Worker) RunNext(ctx context.Context) (id string, err error) {
+	ctx, cancel := w.inTime(ctx)
+	defer cancel()
+	job, err := w.run(ctx, "")
+	if job == nil {
+		return "", err
+	}
+	return job.ID, err
+}
+
+// inTime returns a context that ends early enough for work to stop by the deadline
+// of ctx, if it has one.
+func (w *Worker) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	stopping := w.cfg.StopGrace + w.cfg.guard().grace
+	return context.WithDeadline(ctx, deadline.Add(-min(stopping, time.Until(deadline)/2)))
+}
+
+// run claims the job of that id, the next one for "", and runs it. The job is nil if
+// none was claimed.
+func (w *Worker) run(ctx context.Context, id string) (*Job, error) {
 	asked := time.Now()
 	job, err := w.cfg.jobs().Claim(ctx, w.claim(id))
 	if err != nil {
-		return fmt.Errorf("bulk: claim %s: %w", id, err)
+		return nil, fmt.Errorf("bulk: claim %q: %w", id, err)
 	}
 	err = w.runClaimed(ctx, &job, asked)
-	w.log(ctx, &job, err)
-	return err
+	if err != nil && !errors.Is(err, ErrJobLeft) {
+		w.cfg.Logger.ErrorContext(ctx, "attempt failed", "job", job.ID, "attempt", job.Attempts, redact.Error(err))
+	}
+	return &job, err
+}
+
+// whyNot says why a job cannot be claimed.
+func (w *Worker) whyNot(ctx context.Context, id string) error {
+	job, err := w.cfg.jobs().Get(ctx, id)
+	switch {
+	case errors.Is(err, ErrJobNotFound):
+		return fmt.Errorf("bulk: claim %q: %w: %w", id, ErrNoJob, ErrJobNotFound)
+	case err == nil && job.Status.Ended():
+		return fmt.Errorf("bulk: claim %q: %w: %w", id, ErrNoJob, ErrJobEnded)
+	default: // also if the queue does not tell
+		return fmt.Errorf("bulk: claim %q: %w", id, ErrNoJob)
+	}
 }
 
 func (w *Worker) claim(id string) Claim {
 	return Claim{JobID: id, Lease: w.cfg.Lease, Worker: w.cfg.WorkerName}
-}
-
-func (w *Worker) log(ctx context.Context, job *Job, err error) {
-	if err != nil && !errors.Is(err, ErrJobLeft) {
-		w.cfg.Logger.ErrorContext(ctx, "attempt failed", "job", job.ID, "attempt", job.Attempts, redact.Error(err))
-	}
 }
 
 // workerName is the default of [Config.WorkerName].
