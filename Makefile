@@ -13,23 +13,34 @@ FLOOD     ?=
 THRESHOLD ?= 90
 FAULTS    ?= .
 
+# What needs modules that nobody else should get is a module of its own. Each is
+# tested and linted for being there.
+MODULES = $(sort $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 \( -name .cache -o -name testdata \) -prune -o -mindepth 2 -name go.mod -print)))
+
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BIN         = .cache/bin
 
+# $(call in,DIRECTORY,COMMAND) is a line of a recipe.
+define in
+	cd $(1) && $(2)
+
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench fuzz soak flood cover mutate tools
+.PHONY: help test api lint bench fuzz soak flood cover mutate tools with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# SQLite as Go code takes the race detector minutes to build.
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
-	$(BIN)/testservers -- $(BIN)/testreport $(TESTFLAGS) $(PKG)
-	$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory api)
-	cd examples/hostrouter && $(GO) test $(TESTFLAGS) ./...
-	cd examples/sqlitestore && $(GO) test $(filter-out -race,$(TESTFLAGS)) ./...
+	$(BIN)/testservers -- $(MAKE) --no-print-directory with-servers
 
-# Tests that need modules which nobody else should get are a module of their own.
+# SQLite as Go code takes the race detector minutes to build.
+with-servers:
+	$(BIN)/testreport $(TESTFLAGS) $(PKG)
+	$(if $(filter ./...,$(PKG)),$(foreach module,$(MODULES),$(call in,$(module),\
+		$(CURDIR)/$(BIN)/testreport $(if $(filter examples/sqlitestore,$(module)),$(filter-out -race,$(TESTFLAGS)),$(TESTFLAGS)) ./...)))
+
 api: tools  ## run the tests of the HTTP contract and of the OpenAPI document; API=./contracttest
 	cd internal/test/api && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -- $(CURDIR)/$(BIN)/testreport $(TESTFLAGS) $(API)
 
@@ -39,9 +50,7 @@ lint:  ## check formatting, go vet, staticcheck
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	cd internal/test/api && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
-	cd examples/hostrouter && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
-	cd examples/sqlitestore && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	$(foreach module,$(MODULES),$(call in,$(module),$(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...))
 
 bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
 	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
