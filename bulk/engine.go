@@ -26,7 +26,7 @@ type engine struct {
 	run     string // names the import in generated ids
 	opts    Options
 	rules   guardedRules
-	calls   chan struct{} // as many as calls to the store may be under way
+	calls   *calls
 	backoff backoff
 	log     *slog.Logger
 	out     sink
@@ -81,7 +81,7 @@ func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journ
 	}
 	return &engine{
 		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j, log: cfg.Logger,
-		backoff: syncBackoff, calls: make(chan struct{}, cfg.Parallel), order: newOrder(), failures: newFailureLimit(opts), halted: make(chan struct{}),
+		backoff: syncBackoff, calls: &calls{free: cfg.Parallel}, order: newOrder(), failures: newFailureLimit(opts), halted: make(chan struct{}),
 		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool), madeUp: make(map[string]bool),
 	}
 }
@@ -200,7 +200,7 @@ func (e *engine) report(p *plan, row entryRow, userID string) {
 
 // work takes a batch through the store, and then the rows whose turn comes by that.
 func (e *engine) work(ctx context.Context, p place, items []*item) error {
-	if err := e.lookup(ctx, items); err != nil {
+	if err := e.lookup(ctx, items, true); err != nil {
 		return err
 	}
 	items, waiting, err := e.order.admit(ctx, p, items)
@@ -218,7 +218,7 @@ func (e *engine) work(ctx context.Context, p place, items []*item) error {
 		}
 		items = waiting[:min(len(waiting), e.batch)]
 		waiting = waiting[len(items):]
-		if err := e.lookup(ctx, items); err != nil {
+		if err := e.lookup(ctx, items, false); err != nil {
 			return err
 		}
 	}
@@ -226,15 +226,15 @@ func (e *engine) work(ctx context.Context, p place, items []*item) error {
 
 // lookup sets what is found for each item: the user of its entry, or else that of
 // its row. An error ends the import; a store that fails in spite of all retries is
-// a failure of these items.
-func (e *engine) lookup(ctx context.Context, items []*item) error {
+// a failure of these items. begins is set for the first call of a batch.
+func (e *engine) lookup(ctx context.Context, items []*item, begins bool) error {
 	refs := make([]Ref, len(items))
 	for i, it := range items {
 		refs[i] = it.ref()
 	}
 	var found []Found
 	call := func() error {
-		return e.limit(ctx, func() (err error) {
+		return e.limit(ctx, begins, func() (err error) {
 			if e.isHalted() && !slices.ContainsFunc(items, func(it *item) bool { return it.sent }) {
 				return errHalted // while it waited for its turn
 			}
@@ -251,7 +251,7 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 	if fatal := e.fatal(ctx, err); fatal != nil {
 		return fatal
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errHalted) {
 		e.log.WarnContext(ctx, "lookup failed", "import", e.run, "rows", len(items), redact.Error(err))
 	}
 	for i, it := range items {
@@ -269,13 +269,11 @@ func (e *engine) lookup(ctx context.Context, items []*item) error {
 var errHalted = Permanent(errors.New("bulk: the import was halted"))
 
 // limit runs a call to the store as one of those that may be under way.
-func (e *engine) limit(ctx context.Context, f func() error) error {
-	select {
-	case e.calls <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+func (e *engine) limit(ctx context.Context, begins bool, f func() error) error {
+	if err := e.calls.take(ctx, begins); err != nil {
+		return err
 	}
-	defer func() { <-e.calls }()
+	defer e.calls.give()
 	return f()
 }
 

@@ -91,7 +91,7 @@ func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error
 		}
 	}
 	if len(look) > 0 {
-		if err := s.lookup(ctx, look); err != nil {
+		if err := s.lookup(ctx, look, false); err != nil {
 			return nil, err
 		}
 	}
@@ -241,7 +241,7 @@ func (s *settlement) fence(ctx context.Context, it *item) (failure, err error) {
 		return errors.ErrUnsupported, nil
 	}
 	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
-	err = s.limit(ctx, func() error {
+	err = s.limit(ctx, false, func() error {
 		outcomes, err := s.store.commit(ctx, s.tenant, []Write{w})
 		if err == nil {
 			failure = outcomes[0]
@@ -491,7 +491,7 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 		it.put = true
 	}
 	var outcomes []error
-	err := s.limit(ctx, func() (err error) {
+	err := s.limit(ctx, false, func() (err error) {
 		if s.isHalted() {
 			writing = slices.DeleteFunc(writing, s.dropUnsent)
 		}
