@@ -100,7 +100,7 @@ func submit(ctx context.Context, client *api.ClientWithResponses) (id string, er
 // wait asks for the job until it has ended.
 func wait(ctx context.Context, client *api.ClientWithResponses, id string) (*api.Job, error) {
 	for {
-		answer, err := client.GetJobWithResponse(ctx, id)
+		answer, err := client.GetJobWithResponse(ctx, id, nil)
 		if err != nil {
 			return nil, err
 		}
