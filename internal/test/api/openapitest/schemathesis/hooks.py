@@ -28,14 +28,19 @@ schemathesis.openapi.media_type("text/csv", rows.map(table).map(encode))
 schemathesis.openapi.media_type("text/tab-separated-values", rows.map(table).map(encode))
 
 
+OPTIONS = ("upsert", "skipDuplicates", "sendWelcomeEmail", "dryRun", "updateOnly", "merge", "maxFailed", "label")
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Options of a JSON body stand in it, and a body that says so is compressed."""
-    if case.operation.label != "POST /v1/bulk/users":
-        return
-    if case.media_type == "application/json":
-        for option in ("upsert", "skipDuplicates", "sendWelcomeEmail", "dryRun"):
-            (case.query or {}).pop(option, None)
+    query = case.query or {}
+    if case.operation.label == "POST /v1/bulk/users":
+        if case.media_type == "application/json":
+            for option in OPTIONS:
+                query.pop(option, None)
+        elif query.get("updateOnly"):
+            query.pop("upsert", None)  # false and updateOnly exclude each other
     encoding = (case.headers or {}).get("Content-Encoding")
     if encoding not in ("gzip", "x-gzip"):
         return
