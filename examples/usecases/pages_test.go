@@ -23,7 +23,7 @@ var (
 func TestPages(t *testing.T) {
 	dir := filepath.Join(root, "docs", "usecases")
 	pages, err := filepath.Glob(filepath.Join(dir, "*.md"))
-	if err != nil || len(pages) != 5 {
+	if err != nil || len(pages) != 6 {
 		t.Fatalf("%d pages: %v", len(pages), err)
 	}
 	declared := declarations(t, filepath.Join(root, "httpapi", "client"))
