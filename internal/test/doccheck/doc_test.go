@@ -107,7 +107,7 @@ func goFiles(t *testing.T, dir string) map[string]string {
 }
 
 var (
-	goRun      = regexp.MustCompile(`go run (\./[\w./-]+)((?: -[a-z][\w-]*)?)`)
+	goRun      = regexp.MustCompile("go run (\\./[\\w./-]+)([^`\n]*)")
 	makeTarget = regexp.MustCompile("(?m)(?:`|^)make ([a-z]+)")
 	link       = regexp.MustCompile(`\]\(([^)#\s]+)`)
 )
@@ -123,8 +123,13 @@ func TestCommandsOfDocumentsExist(t *testing.T) {
 			if !strings.Contains(source, "func main()") {
 				t.Errorf("%s: there is no program %s", name, match[1])
 			}
-			if flag := strings.TrimPrefix(strings.TrimSpace(match[2]), "-"); flag != "" && !strings.Contains(source, `"`+flag+`"`) {
-				t.Errorf("%s: %s has no flag -%s", name, match[1], flag)
+			for _, word := range arguments(match[2]) {
+				if flag, ok := strings.CutPrefix(word, "-"); ok && !strings.Contains(source, `"`+flag+`"`) {
+					t.Errorf("%s: %s has no flag -%s", name, match[1], flag)
+				}
+				if _, err := os.Stat(filepath.Join(root, word)); strings.HasPrefix(word, "examples/") && err != nil {
+					t.Errorf("%s: %s is given %s, which is not there", name, match[1], word)
+				}
 			}
 		}
 		for _, match := range makeTarget.FindAllStringSubmatch(text, -1) {
@@ -133,6 +138,18 @@ func TestCommandsOfDocumentsExist(t *testing.T) {
 			}
 		}
 	}
+}
+
+// arguments returns the words of a command line behind the program, up to what is
+// another program's.
+func arguments(rest string) (words []string) {
+	for word := range strings.FieldsSeq(rest) {
+		if word == "--" || word == "|" || word == "#" {
+			break
+		}
+		words = append(words, word)
+	}
+	return words
 }
 
 func TestLinksOfDocumentsLeadToFiles(t *testing.T) {
