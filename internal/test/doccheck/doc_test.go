@@ -107,7 +107,7 @@ func goFiles(t *testing.T, dir string) map[string]string {
 }
 
 var (
-	goRun      = regexp.MustCompile("go run (\\./[\\w./-]+)([^`\n]*)")
+	goRun      = regexp.MustCompile("go run (\\./[\\w./-]+)([^`|#\n]*?)(?: -- |[`|#\n])")
 	makeTarget = regexp.MustCompile("(?m)(?:`|^)make ([a-z]+)")
 	link       = regexp.MustCompile(`\]\(([^)#\s]+)`)
 )
@@ -123,7 +123,7 @@ func TestCommandsOfDocumentsExist(t *testing.T) {
 			if !strings.Contains(source, "func main()") {
 				t.Errorf("%s: there is no program %s", name, match[1])
 			}
-			for _, word := range arguments(match[2]) {
+			for _, word := range strings.Fields(match[2]) {
 				if flag, ok := strings.CutPrefix(word, "-"); ok && !strings.Contains(source, `"`+flag+`"`) {
 					t.Errorf("%s: %s has no flag -%s", name, match[1], flag)
 				}
@@ -138,18 +138,6 @@ func TestCommandsOfDocumentsExist(t *testing.T) {
 			}
 		}
 	}
-}
-
-// arguments returns the words of a command line behind the program, up to what is
-// another program's.
-func arguments(rest string) (words []string) {
-	for word := range strings.FieldsSeq(rest) {
-		if word == "--" || word == "|" || word == "#" {
-			break
-		}
-		words = append(words, word)
-	}
-	return words
 }
 
 func TestLinksOfDocumentsLeadToFiles(t *testing.T) {
