@@ -22,9 +22,13 @@ const maxMount = 20
 // documents returns the text of the documents, by name.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
+	var names []string
+	for _, folder := range []string{"docs", "docs/usecases"} {
+		pages, err := filepath.Glob(filepath.Join(root, folder, "*.md"))
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s has %d pages: %v", folder, len(pages), err)
+		}
+		names = append(names, pages...)
 	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASE.md", "SECURITY.md"} {
 		names = append(names, filepath.Join(root, name))
