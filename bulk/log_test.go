@@ -88,4 +88,9 @@ func TestLogOfLostIdempotencyKeys(t *testing.T) {
 	assert.Contains(t, log.String(), "level=WARN")
 	assert.Contains(t, log.String(), "Config.IdempotencyKeys")
 	assert.Contains(t, log.String(), "JobQueue")
+
+	log.Reset()
+	f.cfg.Jobs = &claimCounter{JobQueue: f.jobs}
+	f.importer()
+	assert.NotContains(t, log.String(), "WARN", "rule: a wrapper that unwraps loses nothing")
 }

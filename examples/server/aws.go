@@ -28,6 +28,7 @@ type awsOptions struct {
 	dynamoDBEndpoint, s3Endpoint       string
 	usersTable, claimsTable, jobsTable string
 	bucket                             string
+	create                             bool
 	sesFrom, sesTemplate               string
 }
 
@@ -41,6 +42,7 @@ func (o *awsOptions) flagSet() *flag.FlagSet {
 	flags.StringVar(&o.claimsTable, "claims-table", "bulkops-claims", "aws: `name` of the table with the emails")
 	flags.StringVar(&o.jobsTable, "jobs-table", "bulkops-jobs", "aws: `name` of the table with the jobs")
 	flags.StringVar(&o.bucket, "bucket", "", "aws: `name` of the bucket with payloads and results; with -s3-endpoint the default is "+localBucket)
+	flags.BoolVar(&o.create, "create", false, "aws: create the tables and the bucket that are missing, as those of a server that a flag names always are")
 	flags.StringVar(&o.sesFrom, "ses-from", "", "aws: `address` that welcome emails are sent from by SES; without it they are printed")
 	flags.StringVar(&o.sesTemplate, "ses-template", "", "aws: `name` of the SES template of welcome emails")
 	return flags
@@ -78,8 +80,9 @@ func openAWS(ctx context.Context, o awsOptions) (*backend, error) {
 	if o.sesFrom == "" {
 		return b, nil
 	}
-	b.mailer, err = sesmail.New(sesv2.NewFromConfig(cfg), sesmail.Options{From: o.sesFrom, Template: o.sesTemplate})
-	b.says("welcome emails by SES (%s) from %s, template %s", place(cfg), o.sesFrom, o.sesTemplate)
+	client := sesv2.NewFromConfig(cfg)
+	b.mailer, err = sesmail.New(client, sesmail.Options{From: o.sesFrom, Template: o.sesTemplate})
+	b.says("welcome emails by SES (%s) from %s, template %s", place(cfg, client.Options().BaseEndpoint), o.sesFrom, o.sesTemplate)
 	return b, err
 }
 
@@ -94,8 +97,9 @@ func (o *awsOptions) openDynamoDB(ctx context.Context, cfg aws.Config, b *backen
 	if b.jobs, err = dynamojobs.New(jobsClient, jobs); err != nil {
 		return err
 	}
-	b.says("users in the DynamoDB tables %s and %s, jobs in %s (%s)", o.usersTable, o.claimsTable, o.jobsTable, place(cfg))
-	if o.dynamoDBEndpoint == "" {
+	b.says("users in the DynamoDB tables %s and %s, jobs in %s (%s)",
+		o.usersTable, o.claimsTable, o.jobsTable, place(cfg, client.Options().BaseEndpoint))
+	if !o.create && o.dynamoDBEndpoint == "" {
 		return nil
 	}
 	return errors.Join(dynamostore.CreateTables(ctx, client, users), dynamojobs.CreateTable(ctx, jobsClient, jobs))
@@ -107,8 +111,8 @@ func (o *awsOptions) openS3(ctx context.Context, cfg aws.Config, b *backend) (er
 	if b.blobs, err = s3blob.New(client, opts); err != nil {
 		return err
 	}
-	b.says("payloads and results in the S3 bucket %s (%s)", o.bucket, place(cfg))
-	if o.s3Endpoint == "" {
+	b.says("payloads and results in the S3 bucket %s (%s)", o.bucket, place(cfg, client.Options().BaseEndpoint))
+	if !o.create && o.s3Endpoint == "" {
 		return nil
 	}
 	return s3blob.EnsureBucket(ctx, client, opts)
@@ -122,10 +126,11 @@ func at(cfg aws.Config, endpoint string) aws.Config {
 	return cfg
 }
 
-// place is where the services of cfg are, for people.
-func place(cfg aws.Config) string {
-	if cfg.BaseEndpoint != nil {
-		return *cfg.BaseEndpoint
+// place is where a service is, for people: its endpoint, which a variable of the SDK
+// can have set too, or the region of AWS.
+func place(cfg aws.Config, endpoint *string) string {
+	if endpoint != nil {
+		return *endpoint
 	}
 	return cfg.Region
 }

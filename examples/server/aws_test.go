@@ -115,6 +115,26 @@ func TestTablesOfAWSAreNotCreated(t *testing.T) {
 	}
 }
 
+// TestCreate: with -create it creates what is missing wherever the SDK's settings lead,
+// and says where that is.
+func TestCreate(t *testing.T) {
+	dynamoDB, s3 := awstest.Dynoxide(t), awstest.S3(t)
+	awsEnvironment(t, awstest.Region, s3)
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamoDB.Endpoint)
+	t.Setenv("AWS_ENDPOINT_URL_S3", s3.Endpoint)
+	args := awsArgs(t, dynamoDB, s3)
+	s := start(t, append([]string{"-backend", "aws", "-create", "-sync-threshold", "1"}, args[6:]...)...)
+	for _, used := range []string{dynamoDB.Endpoint, s3.Endpoint} {
+		if !strings.Contains(s.stdout.String(), used) {
+			t.Errorf("it does not say that it uses %s:\n%s", used, s.stdout)
+		}
+	}
+	_, a := s.call(t, "POST", "/v1/bulk/users", s.token, `{"users": [{"userId": "u-1"}]}`)
+	if ended := s.wait(t, a.Data.JobID); ended.Data.Summary != (bulk.Summary{Created: 1}) {
+		t.Errorf("the job ended as %+v", ended.Data)
+	}
+}
+
 func TestWrongUsageOfAWSIsSaid(t *testing.T) {
 	for name, test := range map[string]struct {
 		region string

@@ -3,13 +3,15 @@
 //	go run ./examples/server
 //	go run ./examples/server -addr :8080 -tokens "s3cret=admin:acme:ana,t0ken=user:acme:bob"
 //	go run ./examples/server -backend aws -bucket my-bulkops-blobs
+//	go run ./internal/cmd/testservers -aws -- go run ./examples/server -backend aws -create -bucket bulkops
 //	go run ./examples/server -backend aws -dynamodb-endpoint http://127.0.0.1:8000 -s3-endpoint http://127.0.0.1:9000
 //
 // With -backend aws it keeps users and jobs in DynamoDB and payloads and results in
 // S3. Region and credentials come from where all AWS programs have them, such as the
-// variables AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. On a server
-// that is named by an endpoint it creates the tables and the bucket that are
-// missing; in AWS they are there, from a template of docs/infra.
+// variables AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. In AWS the
+// tables and the bucket come from a template of docs/infra. With -create, and always
+// on a server that -dynamodb-endpoint or -s3-endpoint names, it creates those that
+// are missing.
 //
 // It prints the curl lines to try. Without -tokens it makes up a token for one
 // admin and prints that too. SIGTERM and SIGINT stop it gracefully: it answers

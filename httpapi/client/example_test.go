@@ -21,6 +21,16 @@ import (
 
 // startService serves the API on in-memory backends, and returns a client of it.
 func startService() (c *client.Client, stop func()) {
+	url, stop := startServer()
+	c, err := client.New(client.Config{BaseURL: url, Token: token})
+	if err != nil {
+		panic(err)
+	}
+	return c, stop
+}
+
+// startServer serves the API on in-memory backends, and returns its URL.
+func startServer() (url string, stop func()) {
 	cfg := bulk.Config{Store: memstore.New(), Blobs: memblob.New(), Jobs: memjobs.New(), Logger: slog.New(slog.DiscardHandler)}
 	importer, err := bulk.NewImporter(cfg)
 	if err != nil {
@@ -41,11 +51,7 @@ func startService() (c *client.Client, stop func()) {
 		_ = worker.Run(ctx)
 	}()
 	server := httptest.NewServer(handler)
-	c, err = client.New(client.Config{BaseURL: server.URL, Token: token, HTTPClient: server.Client()})
-	if err != nil {
-		panic(err)
-	}
-	return c, func() {
+	return server.URL, func() {
 		cancel()
 		<-stopped
 		server.Close()

@@ -73,7 +73,11 @@ func TestSteps(t *testing.T) {
 		}
 		perByte := (steps[1] - steps[0]) / float64(n*len(c.part))
 		t.Logf("%-6s %-32s %5.1f statements a byte", c.format, c.name, perByte)
-		assert.LessOrEqual(t, perByte, 100.0, "%s: %s", c.format, c.name)
+		most := 100.0
+		if c.name == "blank lines" {
+			most = 3 // they are passed over in the buffer, and are no lines to the decoder
+		}
+		assert.LessOrEqual(t, perByte, most, "%s: %s", c.format, c.name)
 		assert.LessOrEqual(t, steps[1], 2.2*steps[0]+1000, "%s: %s: rule: cost grows as the body does", c.format, c.name)
 	}
 }

@@ -178,6 +178,17 @@ func TestTableColumns(t *testing.T) {
 	}
 }
 
+// A cell with a separator of any kind is quoted, whichever one separates cells: a
+// program that takes another one for it then still sees one cell.
+func TestTableQuotesEverySeparator(t *testing.T) {
+	for _, separator := range rowtext.Separators {
+		cell := "a" + string(separator) + "b"
+		row, err := json.Marshal(map[string]any{"userId": cell, "customFields": map[string]any{"x": cell}})
+		require.NoError(t, err)
+		assert.Equal(t, 2, strings.Count(write(string(row)), `"`+cell+`"`), "%q", separator)
+	}
+}
+
 // No cell of a table begins like a formula, whatever the rows hold and whatever a
 // program takes for its separator.
 func TestTableDefuses(t *testing.T) {

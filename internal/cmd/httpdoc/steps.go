@@ -81,6 +81,8 @@ var steps = []step{
 	},
 	{
 		title: "### What can be wrong with a row",
+		text: "An address is free for a row once the rows before it have given it up: [usecases/addresses.md](usecases/addresses.md)\n" +
+			"has the order for chains and swaps.",
 		shell: `big=$(head -c 500000 /dev/zero | tr '\0' x)
 curl -sS -i` + importTo + ` --data-binary @- <<END
 {"options": {"upsert": true}, "users": [

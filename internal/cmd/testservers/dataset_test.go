@@ -80,9 +80,15 @@ func TestRunSaysWhichDataIsNotAvailable(t *testing.T) {
 	}
 }
 
-func TestSelectOnly(t *testing.T) {
-	chosen, data, err := selectOnly("csv-spectrum,dynoxide")
-	if err != nil || len(chosen) != 1 || chosen[0].id != dynoxide.id || len(data) != 1 || data[0] != csvSpectrum {
-		t.Errorf("selectOnly returned %v, %v, %v", chosen, data, err)
+func TestChoose(t *testing.T) {
+	opts, err := parse([]string{"-only", "csv-spectrum,dynoxide", "--", "true"}, t.Output())
+	if err != nil || len(opts.servers) != 1 || opts.servers[0].id != dynoxide.id || len(opts.data) != 1 || opts.data[0] != csvSpectrum {
+		t.Errorf("-only chose %+v, %v", opts, err)
+	}
+	if opts, err = parse([]string{"--", "true"}, t.Output()); err != nil || len(opts.servers)+len(opts.data) != len(names()) {
+		t.Errorf("the default is %+v, %v, and not all", opts, err)
+	}
+	if opts, err = parse([]string{"-aws", "--", "true"}, t.Output()); err != nil || len(opts.servers) != len(awsServers) || len(opts.data) != 0 {
+		t.Errorf("the default of -aws is %+v, %v", opts, err)
 	}
 }

@@ -18,6 +18,7 @@ var dynamoDBLocal = server{
 	id:       "dynamodb-local",
 	name:     "DynamoDB Local",
 	variable: "BULKOPS_TEST_DYNAMODB_LOCAL",
+	service:  serviceDynamoDB,
 	fetch: func(ctx context.Context, c *cache) (string, error) {
 		if _, err := exec.LookPath("java"); err != nil {
 			return "", errors.New("java not found")

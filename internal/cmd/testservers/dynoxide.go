@@ -20,6 +20,7 @@ var dynoxide = server{
 	id:       "dynoxide",
 	name:     "dynoxide",
 	variable: "BULKOPS_TEST_DYNOXIDE",
+	service:  serviceDynamoDB,
 	fetch: func(ctx context.Context, c *cache) (string, error) {
 		cpu, ok := npmCPU[runtime.GOARCH]
 		if !ok || runtime.GOOS == "windows" {

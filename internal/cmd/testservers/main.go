@@ -19,9 +19,16 @@
 //	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings
 //	BULKOPS_TEST_CSV_SPECTRUM     folder of csv-spectrum, cases for CSV readers
 //
+// With -aws COMMAND is any program that uses AWS: the variables of the SDKs, such as
+// AWS_ENDPOINT_URL_S3, lead it to dynoxide and versitygw instead. Both are required
+// then, so that nothing ever reaches AWS.
+//
+//	go run ./internal/cmd/testservers -aws -- go run ./examples/server -backend aws -create -bucket bulkops
+//
 // A server whose URL is set already is not started, and data whose folder is set
-// is not fetched: the command then uses the one it names. What cannot be fetched or started is said in one line each, and
-// the command runs without it, unless -require is given.
+// is not fetched: the command then uses the one it names. What cannot be fetched or
+// started is said in one line each, and the command runs without it, unless -require
+// is given.
 //
 // The exit code is that of COMMAND, 128 plus the signal's number if a signal
 // ended it, 1 if something required is not available, and 2 for wrong usage.
@@ -60,43 +67,67 @@ func main() {
 	os.Exit(code)
 }
 
-// run is main without the process around it: what is said goes to stderr, and
-// the exit code is returned. When ctx ends, it stops what it started and returns.
-func run(ctx context.Context, args []string, stderr io.Writer) int {
+// options are what the command line says.
+type options struct {
+	require, aws bool
+	cacheDir     string
+	servers      []server
+	data         []dataset
+	command      []string
+}
+
+// parse reads the command line. It says itself what is wrong with it.
+func parse(args []string, stderr io.Writer) (*options, error) {
+	opts := new(options)
 	flags := flag.NewFlagSet("testservers", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	require := flags.Bool("require", os.Getenv(requireVariable) == "1",
+	flags.BoolVar(&opts.require, "require", os.Getenv(requireVariable) == "1",
 		"fail if a server or test data is not available; the default is true if $"+requireVariable+" is 1")
-	cacheDir := flags.String("cache", os.Getenv(cacheVariable),
+	flags.BoolVar(&opts.aws, "aws", false,
+		"lead COMMAND to "+strings.Join(awsServers, " and ")+" in place of AWS, and fail if they are not available")
+	flags.StringVar(&opts.cacheDir, "cache", os.Getenv(cacheVariable),
 		"`folder` of what is fetched; the default is $"+cacheVariable+", or .cache beside go.mod")
-	only := flags.String("only", strings.Join(names(), ","),
-		"comma-separated `names` of the servers to start and the test data to fetch")
+	only := flags.String("only", "", "comma-separated `names` of the servers to start and the test data to fetch; the default is "+
+		strings.Join(names(), ",")+", and with -aws "+strings.Join(awsServers, ","))
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: testservers [flags] -- COMMAND [ARGS...]")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return exitUsage
+		return nil, err
 	}
-	if flags.NArg() == 0 {
+	if opts.command = flags.Args(); len(opts.command) == 0 {
 		flags.Usage()
-		return exitUsage
+		return nil, errors.New("no COMMAND")
 	}
-	wanted, wantedData, err := selectOnly(*only)
+	wanted := names()
+	switch {
+	case *only != "":
+		wanted = strings.Split(*only, ",")
+	case opts.aws:
+		wanted = awsServers
+	}
+	err := opts.choose(wanted)
+	if err == nil && opts.cacheDir == "" {
+		opts.cacheDir, err = defaultCache()
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "testservers:", err)
+	}
+	return opts, err
+}
+
+// run is main without the process around it: what is said goes to stderr, and
+// the exit code is returned. When ctx ends, it stops what it started and returns.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	opts, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return exitUsage
 	}
-	if *cacheDir == "" {
-		if *cacheDir, err = defaultCache(); err != nil {
-			fmt.Fprintln(stderr, "testservers:", err)
-			return exitUsage
-		}
-	}
-	cache, err := newCache(*cacheDir)
+	cache, err := newCache(opts.cacheDir)
 	if err != nil {
 		fmt.Fprintln(stderr, "testservers:", err)
 		return exitFailure
@@ -107,40 +138,47 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		noData  []error
 		fetched sync.WaitGroup
 	)
-	fetched.Go(func() { data, noData = fetchAll(ctx, cache, wantedData) })
-	running, unavailable := startAll(ctx, cache, wanted)
+	fetched.Go(func() { data, noData = fetchAll(ctx, cache, opts.data) })
+	running, unavailable := startAll(ctx, cache, opts.servers)
 	defer stopAll(running)
 	fetched.Wait()
 	unavailable = append(unavailable, noData...)
 	for _, err := range unavailable {
 		consequence := "tests that need it will be skipped"
-		if *require {
+		if opts.require || opts.aws {
 			consequence = "it is required"
 		}
 		fmt.Fprintf(stderr, "not available: %v; %s\n", err, consequence)
 	}
-	if *require && len(unavailable) > 0 {
+	if (opts.require || opts.aws) && len(unavailable) > 0 {
 		return exitFailure
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(stderr, "testservers: stopped before the command ran:", context.Cause(ctx))
 		return exitFailure
 	}
-
-	env := append(os.Environ(), data...)
-	for _, r := range running {
-		env = append(env, r.env...)
-	}
-	if *require {
-		env = append(env, requireVariable+"=1")
-	}
-	code := runCommand(ctx, flags.Args(), env, stderr)
+	code := runCommand(ctx, opts.command, opts.environment(running, data), stderr)
 	for _, r := range running {
 		if err := r.exited(); err != nil {
 			fmt.Fprintf(stderr, "testservers: %s ended while the command ran: %v\n", r.name, err)
 		}
 	}
 	return code
+}
+
+// environment is that of the command: ours, and what is to be known of servers and data.
+func (o *options) environment(running []*process, data []string) []string {
+	env := append(os.Environ(), data...)
+	for _, r := range running {
+		env = append(env, r.env...)
+	}
+	if o.require {
+		env = append(env, requireVariable+"=1")
+	}
+	if o.aws {
+		env = append(env, awsEnvironment(o.servers, env)...)
+	}
+	return env
 }
 
 // startAll fetches and starts the servers at the same time. It returns those
@@ -223,19 +261,25 @@ func names() []string {
 	return all
 }
 
-func selectOnly(only string) (selected []server, data []dataset, err error) {
-	for id := range strings.SplitSeq(only, ",") {
+// choose sets the servers and the test data to those of the names.
+func (o *options) choose(wanted []string) error {
+	services := map[string]int{}
+	for _, id := range wanted {
 		if i := slices.IndexFunc(servers, func(s server) bool { return s.id == id }); i >= 0 {
-			selected = append(selected, servers[i])
+			o.servers = append(o.servers, servers[i])
+			services[servers[i].service]++
 			continue
 		}
 		i := slices.IndexFunc(datasets, func(d dataset) bool { return d.id == id })
 		if i < 0 {
-			return nil, nil, fmt.Errorf("-only: there is no %q, only %s", id, strings.Join(names(), ", "))
+			return fmt.Errorf("-only: there is no %q, only %s", id, strings.Join(names(), ", "))
 		}
-		data = append(data, datasets[i])
+		o.data = append(o.data, datasets[i])
 	}
-	return selected, data, nil
+	if o.aws && (services[serviceDynamoDB] != 1 || services[serviceS3] != 1) {
+		return errors.New("-aws needs one server of DynamoDB and one of S3 in -only")
+	}
+	return nil
 }
 
 // defaultCache is the folder .cache beside the go.mod that is nearest upwards of

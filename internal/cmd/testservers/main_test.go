@@ -145,7 +145,10 @@ func TestRunStopsAllWhenInterrupted(t *testing.T) {
 }
 
 func TestRunRefusesWrongUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"-only", "nothing", "--", "true"}, {"-unknown"}} {
+	for _, args := range [][]string{
+		{}, {"-only", "nothing", "--", "true"}, {"-unknown"},
+		{"-aws", "-only", "versitygw", "--", "true"}, {"-aws", "-only", "dynoxide,dynamodb-local,versitygw", "--", "true"},
+	} {
 		if code := run(t.Context(), args, t.Output()); code != exitUsage {
 			t.Errorf("run(%q) returned %d, want %d", args, code, exitUsage)
 		}

@@ -11,6 +11,7 @@ type server struct {
 	id       string // for -only and folder names
 	name     string // for people
 	variable string // the environment variable that tells its URL
+	service  string // what the SDKs of AWS call what it serves, in AWS_ENDPOINT_URL_...
 
 	// fetch brings the program into the cache and returns its folder there. It
 	// says what is missing in an error of one line.

@@ -20,6 +20,7 @@ var versitygw = server{
 	id:       "versitygw",
 	name:     "versitygw",
 	variable: "BULKOPS_TEST_S3",
+	service:  serviceS3,
 	fetch: func(ctx context.Context, c *cache) (string, error) {
 		if runtime.GOOS == "windows" {
 			return "", fmt.Errorf("no build for %s", runtime.GOOS)

@@ -22,9 +22,13 @@ const maxMount = 20
 // documents returns the text of the documents, by name.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
+	var names []string
+	for _, folder := range []string{"docs", "docs/usecases"} {
+		pages, err := filepath.Glob(filepath.Join(root, folder, "*.md"))
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s has %d pages: %v", folder, len(pages), err)
+		}
+		names = append(names, pages...)
 	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASE.md", "SECURITY.md"} {
 		names = append(names, filepath.Join(root, name))
@@ -107,7 +111,7 @@ func goFiles(t *testing.T, dir string) map[string]string {
 }
 
 var (
-	goRun      = regexp.MustCompile(`go run (\./[\w./-]+)((?: -[a-z][\w-]*)?)`)
+	goRun      = regexp.MustCompile("go run (\\./[\\w./-]+)([^`|#\n]*?)(?: -- |[`|#\n])")
 	makeTarget = regexp.MustCompile("(?m)(?:`|^)make ([a-z]+)")
 	link       = regexp.MustCompile(`\]\(([^)#\s]+)`)
 )
@@ -123,8 +127,13 @@ func TestCommandsOfDocumentsExist(t *testing.T) {
 			if !strings.Contains(source, "func main()") {
 				t.Errorf("%s: there is no program %s", name, match[1])
 			}
-			if flag := strings.TrimPrefix(strings.TrimSpace(match[2]), "-"); flag != "" && !strings.Contains(source, `"`+flag+`"`) {
-				t.Errorf("%s: %s has no flag -%s", name, match[1], flag)
+			for _, word := range strings.Fields(match[2]) {
+				if flag, ok := strings.CutPrefix(word, "-"); ok && !strings.Contains(source, `"`+flag+`"`) {
+					t.Errorf("%s: %s has no flag -%s", name, match[1], flag)
+				}
+				if _, err := os.Stat(filepath.Join(root, word)); strings.HasPrefix(word, "examples/") && err != nil {
+					t.Errorf("%s: %s is given %s, which is not there", name, match[1], word)
+				}
 			}
 		}
 		for _, match := range makeTarget.FindAllStringSubmatch(text, -1) {
