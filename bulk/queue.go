@@ -57,7 +57,8 @@ type JobQueue interface {
 	// A job can be claimed if it has not ended, NotBefore has passed and nobody
 	// holds its lease. Of several claims at once one wins. Without an id the
 	// oldest job of a tenant, by its id, is taken, and the tenants take turns: one
-	// with many jobs does not keep the others waiting.
+	// with many jobs does not keep the others waiting, not even one that comes
+	// later. After a job of one tenant comes one of another that has any.
 	Claim(ctx context.Context, claim Claim) (Job, error)
 
 	// Save changes a job for the worker that holds its lease and returns the

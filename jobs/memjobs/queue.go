@@ -6,6 +6,7 @@
 package memjobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,11 @@ type Queue struct {
 	mu      sync.Mutex
 	jobs    map[string]*entry
 	tenants map[string]*tenant
-	// turns has the tenants with jobs that can be claimed, the next one first. A
-	// tenant whose jobs went otherwise meanwhile is passed over at its turn.
-	turns []*tenant
+	// turns has the tenants with jobs that can be claimed: those that were served
+	// longest ago, or never, come first. A tenant whose jobs went otherwise meanwhile
+	// is passed over at its turn.
+	turns  []*tenant
+	served int // how many turns there were
 	// later has the jobs that can be claimed only later, by when.
 	later entryHeap
 	// expiry has all jobs, by when they expire.
@@ -284,6 +287,8 @@ func (q *Queue) next() *entry {
 		q.turns = q.turns[1:]
 		t.waiting = false
 		if e := t.ready.first(); e != nil {
+			q.served++
+			t.served = q.served
 			if t.ready.Len() > 1 {
 				q.await(t)
 			}
@@ -295,10 +300,15 @@ func (q *Queue) next() *entry {
 
 // await lets a tenant wait for its next turn.
 func (q *Queue) await(t *tenant) {
-	if !t.waiting {
-		t.waiting = true
-		q.turns = append(q.turns, t)
+	if t.waiting {
+		return
 	}
+	t.waiting = true
+	// Behind those that were served as long ago.
+	i, _ := slices.BinarySearchFunc(q.turns, t.served+1, func(other *tenant, served int) int {
+		return cmp.Compare(other.served, served)
+	})
+	q.turns = slices.Insert(q.turns, i, t)
 }
 
 // change applies one change to a job and puts the job where it belongs then.
