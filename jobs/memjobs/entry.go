@@ -117,7 +117,6 @@ type tenant struct {
 	name    string
 	ready   entryHeap // the jobs that can be claimed now, the oldest first
 	waiting bool      // in Queue.turns
-	served  int       // the turn at which it was served last, 0 for never
 	lists   map[bulk.JobStatus]*idList
 }
 

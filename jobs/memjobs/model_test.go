@@ -33,6 +33,7 @@ const (
 func checkModel(t *rapid.T) {
 	q := memjobs.New()
 	var model []bulk.Job               // in the order of their ids
+	last := ""                         // the tenant that was served last
 	passed := make(map[string]int)     // how often a tenant with a job was not served
 	tenants := []string{"a", "b", "c"} // the order of names is not that of turns
 	live := func() (jobs []*bulk.Job) {
@@ -106,6 +107,7 @@ func checkModel(t *rapid.T) {
 			if len(oldest) == 0 {
 				wants(t, err, bulk.ErrNoJob)
 				clear(passed) // nobody waits
+				last = ""
 				return
 			}
 			wants(t, err, nil)
@@ -113,6 +115,10 @@ func checkModel(t *rapid.T) {
 			if want == nil || got.ID != want.ID {
 				t.Fatalf("job %s is claimed; the oldest of each tenant are %v", got.ID, oldest)
 			}
+			if got.Tenant == last && len(oldest) > 1 {
+				t.Fatalf("tenant %s is served twice in a row; the oldest of each tenant are %v", last, oldest)
+			}
+			last = got.Tenant
 			claimed(want)
 			for _, tenant := range tenants {
 				if passed[tenant]++; oldest[tenant] == nil || tenant == got.Tenant {

@@ -6,7 +6,6 @@
 package memjobs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,11 +25,12 @@ type Queue struct {
 	mu      sync.Mutex
 	jobs    map[string]*entry
 	tenants map[string]*tenant
-	// turns has the tenants with jobs that can be claimed: those that were served
-	// longest ago, or never, come first. A tenant whose jobs went otherwise meanwhile
-	// is passed over at its turn.
-	turns  []*tenant
-	served int // how many turns there were
+	// turns has the tenants with jobs that can be claimed, the next one first, but for
+	// the one that was served last: it gets in line with the next claim, behind those
+	// that have come meanwhile. A tenant whose jobs went otherwise meanwhile is passed
+	// over at its turn.
+	turns []*tenant
+	last  *string // the name of that tenant
 	// later has the jobs that can be claimed only later, by when.
 	later entryHeap
 	// expiry has all jobs, by when they expire.
@@ -281,17 +281,20 @@ func (q *Queue) enter(ctx context.Context) (now time.Time, unlock func(), err er
 
 // next returns the oldest job of the tenant whose turn it is, or nil.
 func (q *Queue) next() *entry {
+	if q.last != nil {
+		t := q.tenants[*q.last]
+		q.last = nil
+		if t != nil && t.ready.Len() > 0 {
+			q.await(t)
+		}
+	}
 	for len(q.turns) > 0 {
 		t := q.turns[0]
 		q.turns[0] = nil
 		q.turns = q.turns[1:]
 		t.waiting = false
 		if e := t.ready.first(); e != nil {
-			q.served++
-			t.served = q.served
-			if t.ready.Len() > 1 {
-				q.await(t)
-			}
+			q.last = &t.name
 			return e
 		}
 	}
@@ -300,15 +303,10 @@ func (q *Queue) next() *entry {
 
 // await lets a tenant wait for its next turn.
 func (q *Queue) await(t *tenant) {
-	if t.waiting {
-		return
+	if !t.waiting && (q.last == nil || t.name != *q.last) {
+		t.waiting = true
+		q.turns = append(q.turns, t)
 	}
-	t.waiting = true
-	// Behind those that were served as long ago.
-	i, _ := slices.BinarySearchFunc(q.turns, t.served+1, func(other *tenant, served int) int {
-		return cmp.Compare(other.served, served)
-	})
-	q.turns = slices.Insert(q.turns, i, t)
 }
 
 // change applies one change to a job and puts the job where it belongs then.

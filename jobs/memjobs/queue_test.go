@@ -78,7 +78,7 @@ func TestTurnsAreExact(t *testing.T) {
 	for range 4 {
 		order = append(order, claim(t, q, time.Hour).ID)
 	}
-	assert.Equal(t, []string{"many-0", "few-0", "many-1", "late-0", "few-1", "many-2", "many-3"}, order)
+	assert.Equal(t, []string{"many-0", "few-0", "many-1", "few-1", "late-0", "many-2", "many-3"}, order)
 }
 
 // A claim by id takes a job out of its tenant's line, and a tenant whose jobs all
