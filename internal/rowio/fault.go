@@ -23,6 +23,16 @@ func invalidJSON(format string, args ...any) *bulk.RequestError {
 	return &bulk.RequestError{Code: bulk.CodeInvalidJSON, Message: fmt.Sprintf(format, args...)}
 }
 
+// at notes for programs which row a refusal is about: a client that has split a text
+// gives it its place in the whole.
+func at(err error, name string, number int) error {
+	var refused *bulk.RequestError
+	if errors.As(err, &refused) {
+		refused.Details = map[string]any{name: number}
+	}
+	return err
+}
+
 // fault turns an error of the decoder into that of a reader. place is put in front
 // of messages.
 func (v *values) fault(err error, place string) error {

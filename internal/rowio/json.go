@@ -161,7 +161,7 @@ func (r *JSON) row() (bulk.Row, error) {
 		return bulk.Row{}, r.broken(err)
 	}
 	if deep {
-		return bulk.Row{}, tooDeep(fmt.Sprintf("users[%d] ends at byte %d and", r.index, r.values.offset()))
+		return bulk.Row{}, at(tooDeep(fmt.Sprintf("users[%d] ends at byte %d and", r.index, r.values.offset())), "index", r.index)
 	}
 	r.index++
 	if long {
@@ -266,11 +266,10 @@ func (r *JSON) refuse(format string, args ...any) {
 }
 
 func (r *JSON) broken(err error) error {
-	place := ""
 	if r.inUsers {
-		place = fmt.Sprintf("users[%d]: ", r.index)
+		return at(r.values.fault(err, fmt.Sprintf("users[%d]: ", r.index)), "index", r.index)
 	}
-	return r.values.fault(err, place)
+	return r.values.fault(err, "")
 }
 
 func tooDeep(what string) error {
