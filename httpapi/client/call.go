@@ -29,6 +29,9 @@ type answer[T any] struct {
 	data   *T
 	status int
 	header http.Header
+	// lost is set if an attempt before it may have been carried out, and its answer
+	// was lost.
+	lost bool
 }
 
 var errTimeout = errors.New("no answer within the time that an attempt may take")
@@ -36,11 +39,16 @@ var errTimeout = errors.New("no answer within the time that an attempt may take"
 // do sends the call until it is answered, or its failure is final.
 func do[T any](ctx context.Context, c *Client, q *call) (*answer[T], error) {
 	again := retries{c: c}
+	lost := false
 	for {
 		a, err := attempt[T](ctx, c, q)
 		if err == nil {
+			a.lost = lost
 			return a, nil
 		}
+		// An answer of the API with an error says that nothing was done.
+		var answered *Error
+		lost = lost || !errors.As(err, &answered) || answered.Code == ""
 		if err = again.again(ctx, err); err != nil {
 			return nil, err
 		}
