@@ -150,7 +150,7 @@ func (r *CSV) cell(rec *rowtext.Record, i int) []byte {
 	if i >= rec.Known() {
 		return nil
 	}
-	return restore(rec.Cell(i), r.exported, &r.scratch)
+	return rowtext.Restore(rec.Cell(i), r.exported, &r.scratch)
 }
 
 // appendIdentity appends userId or email, unless its cell is empty.
@@ -309,7 +309,7 @@ func textFault(err error, code bulk.RequestCode) error {
 		if refused.Line == 0 {
 			return err
 		}
-		return at(err, "line", refused.Line)
+		return onLine(refused.Line).noted(err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &bulk.RequestError{Code: code, Message: "the body ended before it was complete"}
 	default:
