@@ -71,14 +71,15 @@ func attempt[T any](ctx context.Context, c *Client, q *call) (*answer[T], error)
 	case err != nil && !isFormat(err):
 		return nil, &connectionError{"read the answer of " + q.String(), err}
 	case err != nil || !envelope.Success || envelope.Data == nil:
-		return nil, fmt.Errorf("client: %s: %w", q, errNotAPI)
+		return nil, fmt.Errorf("client: %s: %w", q, ErrNotAPI)
 	}
 	// The connection can be used again once the body has been read to its end.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<10))
 	return &answer[T]{data: envelope.Data, status: res.StatusCode, header: res.Header}, nil
 }
 
-var errNotAPI = errors.New("the answer is not one of this API; the base URL may be wrong")
+// ErrNotAPI is for an answer of success that is not one of the API.
+var ErrNotAPI = errors.New("the answer is not one of this API; the base URL may be wrong")
 
 // isFormat reports whether a decoder failed because of what the text is, and not
 // because it could not be read.

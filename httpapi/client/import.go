@@ -213,7 +213,7 @@ func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options
 			accepted.place(&accepted.Report.Results[i])
 		}
 	default:
-		return fmt.Errorf("client: %s: %w", q, errNotAPI)
+		return fmt.Errorf("client: %s: %w", q, ErrNotAPI)
 	}
 	im.Parts = append(im.Parts, accepted)
 	im.report()
