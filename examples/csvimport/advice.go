@@ -37,8 +37,8 @@ func advice(err error, opts *options, begun bool) string {
 		return adviceOn(answer, opts, begun)
 	case errors.As(err, &ended):
 		return rest(opts, begun, "")
-	case errors.As(err, &changed):
-		return "" // it says what is wrong with the file
+	case errors.As(err, &changed) && !begun: // the grammar is fine, so it is the header
+		return `If the header is to stay as it is: -map "HEADER=userId" renames a column, and -map "HEADER=" leaves it out.`
 	case errors.Is(err, client.ErrNotAPI):
 		return "Check -url: something else answers there."
 	case errors.As(err, &host):
@@ -55,11 +55,12 @@ func advice(err error, opts *options, begun bool) string {
 	}
 }
 
-// again is how an import goes on once its cause of failure is mended.
-const again = " Then run the same command again: it continues where it was."
-
 // adviceOn is advice for an answer of the service.
 func adviceOn(answer *client.Error, opts *options, begun bool) string {
+	again := " Then run the same command again."
+	if begun {
+		again = " Then run the same command again: it continues where it was."
+	}
 	switch {
 	case answer.Location != "":
 		if base, ok := strings.CutSuffix(answer.Location, "/v1/bulk/users"); ok {
@@ -91,7 +92,7 @@ func adviceOn(answer *client.Error, opts *options, begun bool) string {
 			return "The name of -key has been used for something else: give another."
 		}
 	case http.StatusInternalServerError:
-		return "The service has a fault, which its log shows." + again
+		return "The service has a fault, which its log shows." + strings.Replace(again, "Then", "Once it is mended,", 1)
 	}
 	if limit := answer.Details["limit"]; limit != nil && answer.Code == string(bulk.CodeTooManyUsers) {
 		return rest(opts, begun, fmt.Sprintf("-max-users %v", limit))

@@ -70,7 +70,7 @@ func TestAdviceOnRefusals(t *testing.T) {
 			s.answer(1, test.status, test.header, test.body)
 			code, out, stderr := s.run(t.Context(), "-max-users", "2", table)
 			want(t, test.code, code, name+out+stderr, "Nothing was imported.\n", test.want)
-			if strings.Contains(stderr, "within 24 hours") || strings.Contains(stderr, "Then run the same command again") != test.again {
+			if strings.Contains(stderr, "within 24 hours") || strings.Contains(stderr, "run the same command again.") != test.again {
 				t.Errorf("%s: that the same command helps is said wrongly:\n%s", name, stderr)
 			}
 
@@ -79,7 +79,7 @@ func TestAdviceOnRefusals(t *testing.T) {
 			s.answer(2, test.status, test.header, test.body)
 			failed := filepath.Join(t.TempDir(), "failed.csv")
 			code, out, stderr = s.run(t.Context(), "-max-users", "2", "-failed", failed, table)
-			want(t, exitFailure, code, name+out+stderr, "from line 4 on: ", "created               2\n", "not processed         4\n", "4, are in "+failed)
+			want(t, exitFailure, code, name+out+stderr, "from line 4 on: ", "created               2\n", "not processed         4\n", "Rows not imported: 4. They are in "+failed)
 			if name == "400" {
 				want(t, exitFailure, code, stderr, "line 5: it is wrong")
 			}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // A failedFile is where rows go that were not imported: a file that is there in full
@@ -17,11 +16,17 @@ type failedFile struct {
 	stream *os.File // open, if it is a pipe or a device
 }
 
+var standard = map[string]*os.File{"/dev/stdout": os.Stdout, "/dev/stderr": os.Stderr}
+
 // openFailed returns the file of a name, "" for none. It sees to it that the file can
 // be written, before there is something to write, and that it is not the input.
 func openFailed(name string, input os.FileInfo) (*failedFile, error) {
 	if name == "" {
 		return nil, nil
+	}
+	// A standard stream that leads to a file is written to where it has come to.
+	if stream := standard[name]; stream != nil {
+		return &failedFile{name, stream}, nil
 	}
 	info, err := os.Stat(name)
 	switch {
@@ -37,8 +42,7 @@ func openFailed(name string, input os.FileInfo) (*failedFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		// A standard stream may be a file, which has more than the rows.
-		if !info.Mode().IsRegular() || strings.HasPrefix(name, "/dev/") {
+		if !info.Mode().IsRegular() {
 			return &failedFile{name, file}, nil
 		}
 		_ = file.Close() // nothing was written
@@ -57,7 +61,11 @@ func openFailed(name string, input os.FileInfo) (*failedFile, error) {
 
 // create creates a file that can take the place of this one.
 func (f *failedFile) create() (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(f.name), ".csvimport-*")
+	file, err := os.CreateTemp(filepath.Dir(f.name), ".csvimport-*")
+	if path := (*fs.PathError)(nil); errors.As(err, &path) { // of a name that nobody has given
+		err = fmt.Errorf("there can be no file in %s: %w", filepath.Dir(f.name), path.Err)
+	}
+	return file, err
 }
 
 func discard(temp *os.File) error {
@@ -95,7 +103,7 @@ func (f *failedFile) clear() error {
 
 // close ends a pipe.
 func (f *failedFile) close() {
-	if f != nil && f.stream != nil {
+	if f != nil && f.stream != nil && standard[f.name] == nil {
 		_ = f.stream.Close() // the errors of writes are known
 	}
 }

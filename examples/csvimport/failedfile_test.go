@@ -22,7 +22,7 @@ func TestFailedFileIsCheckedFirst(t *testing.T) {
 			dir:                                 "is a folder",
 			table:                               "is the file to import",
 			link:                                "is the file to import",
-			filepath.Join(dir, "none", "f.csv"): "no such file",
+			filepath.Join(dir, "none", "f.csv"): "there can be no file in " + filepath.Join(dir, "none"),
 		} {
 			code, _, stderr := s.run(t.Context(), "-failed", name, table)
 			want(t, exitUsage, code, stderr, "csvimport: -failed: ", part)
@@ -47,7 +47,7 @@ func TestOldFailedFile(t *testing.T) {
 		}
 		bad := writeFile(t, "email\nnowhere\n")
 		code, out, _ := s.run(t.Context(), "-failed", failed, bad)
-		want(t, exitRows, code, out, "1, are in "+failed)
+		want(t, exitRows, code, out, "Rows not imported: 1. They are in "+failed)
 		old := readFile(t, failed)
 
 		s.answer(2, 401, nil, problem("UNAUTHENTICATED", "no", "null"))

@@ -51,8 +51,8 @@ func flagsOf(opts *options) *flag.FlagSet {
 	flags.StringVar(&opts.failed, "failed", "", "`file` to write the rows to that were not imported, to be mended and imported in their turn")
 	flags.StringVar(&opts.key, "key", "csvimport", "`name` of the import; under a new one, a file that was imported in the last 24 hours is imported again")
 	flags.IntVar(&opts.maxUsers, "max-users", client.DefaultMaxUsers, "most `users` of one request")
-	flags.Func("map", "`header=column`: the column with that header is userId, email, customFields.NAME or metadata.NAME;\n"+
-		"with nothing behind the =, it is not imported; as often as needed", opts.rename)
+	flags.Func("map", "import the column with a header as another, as often as needed: `header=column`, which is userId, email,\n"+
+		"customFields.NAME or metadata.NAME, or nothing to leave it out", opts.rename)
 	flags.Func("delimiter", "`character` between cells: , ; | or tab (default: what the header shows)", opts.delimit)
 	flags.BoolVar(&opts.api.DryRun, "dry-run", false, "say what would happen and write nothing")
 	flags.BoolVar(&opts.api.Upsert, "upsert", true, "update users that exist; if false, their rows fail")
@@ -70,7 +70,10 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	opts := new(options)
 	flags := flagsOf(opts)
 	if err := flags.Parse(args); err != nil {
-		return nil, err
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, errors.New(strings.Replace(err.Error(), ": bulk: ", ": ", 1))
 	}
 	opts.token = cmp.Or(opts.token, getenv(tokenVariable))
 	switch {

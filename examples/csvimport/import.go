@@ -143,7 +143,7 @@ func (p *program) reportRest(ctx context.Context, im *client.Import, left int) e
 	if p.failed == nil {
 		fmt.Fprintln(p.stdout, "With -failed FILE, rows that were not imported are written to a file, to be mended and imported.")
 	} else {
-		fmt.Fprintf(p.stdout, "Rows that were not imported, %s, are in %s: mend them there, and import that file with the same flags.\n",
+		fmt.Fprintf(p.stdout, "Rows not imported: %s. They are in %s: mend them there, and import that file with the same flags.\n",
 			thousands(left), p.opts.failed)
 	}
 	return nil

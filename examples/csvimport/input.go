@@ -40,8 +40,11 @@ func openInput(ctx context.Context, opts *options, stdin io.Reader) (*input, err
 func (in *input) open(ctx context.Context, name string, stdin io.Reader) error {
 	var err error
 	if name != "-" {
-		if in.file, err = os.Open(name); err == nil {
-			in.info, err = in.file.Stat()
+		if in.file, err = os.Open(name); err != nil {
+			return err
+		}
+		if in.info, err = in.file.Stat(); err == nil && in.info.IsDir() {
+			err = fmt.Errorf("%s is a folder", name)
 		}
 		return err
 	}

@@ -262,7 +262,7 @@ func TestFailedRowsAreMendedAndImported(t *testing.T) {
 		failed := filepath.Join(t.TempDir(), "failed.csv")
 		code, out, _ := s.run(t.Context(), "-failed", failed, "-max-users", "2", writeFile(t, table))
 		want(t, exitRows, code, out, "created               1\n", "failed                4\n", "line 4: INVALID_EMAIL", "line 7: INVALID_CUSTOM_FIELDS",
-			"line 8: INVALID_USER", "line 9: INVALID_EMAIL", "4, are in "+failed)
+			"line 8: INVALID_USER", "line 9: INVALID_EMAIL", "Rows not imported: 4. They are in "+failed)
 		text := readFile(t, failed)
 		for _, part := range []string{
 			"\ufeff_index,_line,_status,_errors,userId,email,customFields.note,customFields.age:number\r\n",
@@ -389,9 +389,10 @@ func TestUsage(t *testing.T) {
 		"no URL":        {[]string{table}, exitUsage, "-url is required"},
 		"bad URL":       {[]string{"-url", "example.com", table}, exitUsage, "absolute"},
 		"no file":       {[]string{"-url", "http://api.test"}, exitUsage, "no file given"},
+		"a folder":      {[]string{"-url", "http://api.test", t.TempDir()}, exitUsage, "is a folder"},
 		"two files":     {[]string{"-url", "http://api.test", table, "b"}, exitUsage, "flags stand before the file"},
 		"nothing to do": {[]string{"-url", "http://api.test", "-update-only", "-upsert=false", table}, exitUsage, "-update-only needs -upsert"},
-		"bad merge":     {[]string{"-url", "http://api.test", "-merge", "deep", table}, exitUsage, "-merge"},
+		"bad merge":     {[]string{"-url", "http://api.test", "-merge", "deep", table}, exitUsage, `for flag -merge: a mode of merging is "merge", "fill" or "replace"`},
 		"bad limit":     {[]string{"-url", "http://api.test", "-max-failed", "-1", table}, exitUsage, "-max-failed"},
 		"unknown flag":  {[]string{"-uspert", table}, exitUsage, "-uspert"},
 		"max users":     {[]string{"-url", "http://api.test", "-max-users", "0", table}, exitUsage, "less than 1"},
@@ -413,7 +414,7 @@ func TestUsage(t *testing.T) {
 		"the same file": {[]string{"-url", "http://api.test", "-failed", table, table}, exitUsage, "another name"},
 		"no rows":       {[]string{"-url", "http://api.test", writeFile(t, "userId\n")}, exitUsage, "a header and no rows"},
 		"broken CSV":    {[]string{"-url", "http://api.test", writeFile(t, "userId\na\n\"b\n")}, exitUsage, "line 3: the quoted cell"},
-		"bad column":    {[]string{"-url", "http://api.test", writeFile(t, "userId,age\na,3\n")}, exitUsage, `line 1: column 2 "age" is unknown`},
+		"bad column":    {[]string{"-url", "http://api.test", writeFile(t, "userId,age\na,3\n")}, exitUsage, `line 1: column 2 "age" is unknown: it could be userId, email, customFields.age or metadata.age` + "\nNothing was imported.\nIf the header is to stay"},
 		"spreadsheet":   {[]string{"-url", "http://api.test", writeFile(t, "PK\x03\x04....")}, exitUsage, "spreadsheet file"},
 		"Latin-1":       {[]string{"-url", "http://api.test", writeFile(t, "userId\na\nJos\xe9\n")}, exitUsage, "line 3: the CSV is not valid UTF-8; it may be Latin-1"},
 		"broken gzip":   {[]string{"-url", "http://api.test", writeFile(t, "\x1f\x8b\x08\x00")}, exitUsage, "compressed with gzip, and cut off"},

@@ -40,8 +40,6 @@ func newProgress(out io.Writer, total int) *progress {
 	p := &progress{out: out, total: total, terminal: isTerminal(out), shown: -1, stop: func() {}}
 	if p.terminal {
 		p.start()
-	} else {
-		p.printLine()
 	}
 	return p
 }
