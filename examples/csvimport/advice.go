@@ -31,6 +31,7 @@ func advice(err error, opts *options, begun bool) string {
 		certificate *tls.CertificateVerificationError
 		record      tls.RecordHeaderError
 		host        *net.DNSError
+		op          *net.OpError
 	)
 	switch {
 	case errors.As(err, &answer):
@@ -48,6 +49,8 @@ func advice(err error, opts *options, begun bool) string {
 	case errors.As(err, &certificate):
 		return "Nothing was sent, since the host may be another one. If it is yours, let this computer trust who signed its\n" +
 			"certificate: on Linux, SSL_CERT_FILE names a file with that certificate."
+	case errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
+		return "The host refuses the connection: it may speak another version of TLS, or want a certificate of yours."
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "The host does not speak TLS there: check whether -url should begin with http://, and its port."
 	default:

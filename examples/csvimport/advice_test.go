@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -132,14 +133,22 @@ func TestAdviceOnConnections(t *testing.T) {
 	defer secure.Close()
 	plainly := httptest.NewServer(http.NotFoundHandler())
 	defer plainly.Close()
+	strict := httptest.NewUnstartedServer(http.NotFoundHandler())
+	strict.Config.ErrorLog = silent
+	strict.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}
+	strict.StartTLS()
+	defer strict.Close()
+	trusting := strict.Client().Transport.(*http.Transport).TLSClientConfig
 	noHost := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: "api.test", IsNotFound: true}
 	}
 	for name, test := range map[string]struct {
 		url  string
 		dial func(context.Context, string, string) (net.Conn, error)
+		tls  *tls.Config
 		want string
 	}{
+		"an alert":          {url: strict.URL, tls: trusting, want: "The host refuses the connection"},
 		"certificate":       {url: secure.URL, want: "let this computer trust who signed its\ncertificate"},
 		"plain with TLS":    {url: strings.Replace(plainly.URL, "http:", "https:", 1), want: "should begin with http://"},
 		"TLS without":       {url: strings.Replace(secure.URL, "https:", "http:", 1), want: "should begin with https://"},
@@ -148,7 +157,7 @@ func TestAdviceOnConnections(t *testing.T) {
 	} {
 		var out, stderr strings.Builder
 		p := &program{stdin: strings.NewReader(userTable(1)), stdout: &out, stderr: &stderr, getenv: os.Getenv,
-			transport: &http.Transport{DisableKeepAlives: true, DialContext: test.dial}}
+			transport: &http.Transport{DisableKeepAlives: true, DialContext: test.dial, TLSClientConfig: test.tls}}
 		code := p.run(t.Context(), []string{"-url", test.url, "-"})
 		want(t, exitUsage, code, name+": "+out.String()+stderr.String(), "Nothing was imported.\n", test.want)
 		if strings.Contains(stderr.String(), "trying again") {
