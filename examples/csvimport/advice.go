@@ -113,6 +113,8 @@ func rest(opts *options, begun bool, flags string) string {
 		return "Run the command again" + flags + "."
 	case opts.failed == "":
 		return "For the rows that were not imported, run the same command again with -failed FILE, and then import FILE" + flags + "."
+	case flags == "":
+		return "" // that they are in that file has been said
 	default:
 		return "For the rows that were not imported, import " + opts.failed + flags + "."
 	}

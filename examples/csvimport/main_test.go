@@ -355,7 +355,7 @@ func TestRowsThatAJobDidNotReachAreWritten(t *testing.T) {
 		failed := filepath.Join(t.TempDir(), "failed.csv")
 		code, out, stderr := s.run(t.Context(), "-max-users", "2", "-failed", failed, writeFile(t, userTable(6)))
 		want(t, exitFailure, code, out+stderr, "job job_x was cancelled after 1 of 2 rows", "created               3\n", "not processed         3\n",
-			"For the rows that were not imported, import "+failed+".")
+			"They are in "+failed)
 		const tail = "u3,u3@example.com,9007199254740993\n4,6,notProcessed,,u4,u4@example.com,9007199254740993\n" +
 			"5,7,notProcessed,,u5,u5@example.com,9007199254740993\n"
 		if text := readFile(t, failed); !strings.HasSuffix(text, tail) || strings.Contains(text, "u2") {
