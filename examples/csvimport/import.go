@@ -4,70 +4,85 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi/client"
 )
 
 // importFile imports the file, says what became of it, and returns the exit code.
-func (p *program) importFile(ctx context.Context, c *client.Client, opts *options, in *input) int {
-	if err := in.rewind(); err != nil {
+func (p *program) importFile(ctx context.Context) int {
+	defer p.failed.close()
+	if err := p.in.rewind(); err != nil {
 		p.complain(err)
 		return exitUsage
 	}
-	bar := newProgress(p.stdout, in.rows)
-	bar.show(0)
-	im, err := c.Import(ctx, client.CSV(in.file), &client.Options{
-		Import:         &opts.api,
-		IdempotencyKey: in.key(opts),
-		Progress:       func(state client.Progress) { bar.show(state.Summary.Processed()) },
+	p.bar = newProgress(p.stdout, p.in.rows)
+	im, err := p.client.Import(ctx, p.opts.format.Source(p.in.file), &client.Options{
+		Import:         &p.opts.api,
+		IdempotencyKey: p.opts.key,
+		ContentKeys:    true,
+		Progress:       p.bar.set,
 	})
-	bar.end()
-
-	var refused *client.SourceError
-	if errors.As(err, &refused) && len(im.Parts) == 0 {
-		p.complain(err)
-		return exitUsage
+	p.bar.end()
+	if err != nil {
+		return p.broken(ctx, im, err)
 	}
-	var ended *client.JobError
-	if err != nil && !errors.As(err, &ended) {
-		p.complain(err)
-		p.adviseRetry(im, in)
-		return exitFailure
-	}
-	rest := unimported(ctx, im, in.rows)
-	if err := p.report(im, in, opts, rest); err != nil {
-		p.complain(err)
-		return exitFailure
-	}
+	left, err := p.report(ctx, im)
 	switch {
-	case ended != nil:
+	case err != nil:
 		p.complain(err)
-		fmt.Fprintln(p.stderr, "csvimport: run again under another -key, or import the file of -failed")
 		return exitFailure
-	case rest.count > 0:
+	case left > 0:
 		return exitRows
 	default:
 		return exitFine
 	}
 }
 
-// adviseRetry says how to go on after an import that was broken off.
-func (p *program) adviseRetry(im *client.Import, in *input) {
-	if accepted := im.Summary().Total(); accepted > 0 {
-		fmt.Fprintf(p.stderr, "csvimport: %s of %s rows were accepted, and are imported whatever happens here\n", thousands(accepted), thousands(in.rows))
+// broken says what became of an import that did not come to its end, and how to go on.
+func (p *program) broken(ctx context.Context, im *client.Import, err error) int {
+	p.complain(err)
+	accepted := im.Summary().Total()
+	var part *client.PartError
+	if ctx.Err() != nil || errors.As(err, &part) && part.Retryable() {
+		if accepted > 0 {
+			fmt.Fprintf(p.stderr, "%s of %s rows were accepted, and are imported whatever happens here.\n", thousands(accepted), thousands(p.in.rows))
+		}
+		if p.opts.api.DryRun {
+			fmt.Fprintln(p.stderr, "To try again, run the same command again.")
+		} else {
+			fmt.Fprintln(p.stderr, "To continue, run the same command again within 24 hours: nothing is done twice.")
+		}
+		return exitFailure
 	}
-	fmt.Fprintln(p.stderr, "csvimport: to continue, run the same command again within 24 hours: nothing is done twice")
+	if accepted > 0 {
+		if _, err := p.report(ctx, im); err != nil {
+			p.complain(err)
+		}
+	} else {
+		fmt.Fprintln(p.stderr, "Nothing was imported.")
+	}
+	if text := advice(err, p.opts, accepted > 0); text != "" {
+		fmt.Fprintln(p.stderr, text)
+	}
+	if accepted > 0 || isServiceFault(err) {
+		return exitFailure
+	}
+	return exitUsage
 }
 
-// report prints the summary and writes the file of the rows that failed.
-func (p *program) report(im *client.Import, in *input, opts *options, rest *remainder) error {
-	if n := im.Replayed(); n == len(im.Parts) {
+// report prints the summary and writes the file of the rows that were not imported. It
+// returns how many these are.
+func (p *program) report(ctx context.Context, im *client.Import) (left int, err error) {
+	switch n := replayed(im); {
+	case n == p.in.rows:
 		fmt.Fprintln(p.stdout, "This file was imported before, under the same options. These are the results of that time; -key imports it anew.")
-	} else if n > 0 {
-		fmt.Fprintf(p.stdout, "Continued an earlier import, which had come to row %s.\n", thousands(im.Parts[n].First))
+	case n > 0:
+		fmt.Fprintf(p.stdout, "Continued an earlier import, which had come to row %s.\n", thousands(n))
 	}
-	if opts.api.DryRun {
+	if p.opts.api.DryRun {
 		fmt.Fprintln(p.stdout, "A dry run: nothing was written. What would have happened:")
 	}
 	s := im.Summary()
@@ -76,30 +91,42 @@ func (p *program) report(im *client.Import, in *input, opts *options, rest *rema
 		count int
 	}{
 		{"created", s.Created}, {"updated", s.Updated}, {"unchanged", s.Unchanged}, {"skipped", s.Skipped},
-		{"failed", s.Failed}, {"not processed", in.rows - s.Processed()},
+		{"failed", s.Failed}, {"not processed", p.in.rows - s.Processed()},
 	} {
 		fmt.Fprintf(p.stdout, "%-13s %9s\n", line.name, thousands(line.count))
 	}
-	if rest.count == 0 {
-		return nil
+	left = s.Failed + p.in.rows - s.Processed()
+	if left == 0 {
+		return 0, p.failed.clear()
 	}
-	return p.reportRest(in, opts, rest)
+	return left, p.reportRest(ctx, im, left)
 }
 
-// maxShown is how many failed rows are printed.
+// replayed returns how many rows an earlier run had sent.
+func replayed(im *client.Import) int {
+	for i := len(im.Parts) - 1; i >= 0; i-- {
+		if im.Parts[i].Replayed {
+			return im.Parts[i].First + im.Parts[i].Rows
+		}
+	}
+	return 0
+}
+
+// maxShown is how many rows that failed are printed.
 const maxShown = 10
 
-// reportRest prints the first rows that failed, and writes them all to a file.
-func (p *program) reportRest(in *input, opts *options, rest *remainder) error {
+// reportRest prints the first rows that failed, and writes all that were not imported
+// to a file.
+func (p *program) reportRest(ctx context.Context, im *client.Import, left int) error {
 	shown := 0
 	see := func(r bulk.RowResult) {
-		if shown++; shown > maxShown {
-			return
+		if r.Status == bulk.StatusFailed && shown < maxShown {
+			shown++
+			fmt.Fprintf(p.stdout, "line %d: %s\n", r.Line, reasons(r))
 		}
-		fmt.Fprintf(p.stdout, "line %d: %s\n", r.Line, reasons(r))
 	}
-	if opts.failed == "" {
-		for r, err := range rest.results {
+	if p.failed == nil {
+		for r, err := range im.Failed(ctx) {
 			if err != nil {
 				return err
 			}
@@ -107,16 +134,41 @@ func (p *program) reportRest(in *input, opts *options, rest *remainder) error {
 				break
 			}
 		}
-	} else if err := writeRest(opts.failed, in, rest, see); err != nil {
-		return fmt.Errorf("write %s: %w", opts.failed, err)
+	} else if err := p.writeRest(ctx, im, see); err != nil {
+		return fmt.Errorf("write %s: %w", p.opts.failed, err)
 	}
-	if rest.count > maxShown {
-		fmt.Fprintf(p.stdout, "and %s more\n", thousands(rest.count-maxShown))
+	if more := im.Summary().Failed - maxShown; more > 0 {
+		fmt.Fprintf(p.stdout, "and %s more\n", thousands(more))
 	}
-	if opts.failed == "" {
-		fmt.Fprintln(p.stdout, "With -failed FILE they are written to a file, to be mended and imported.")
+	if p.failed == nil {
+		fmt.Fprintln(p.stdout, "With -failed FILE, rows that were not imported are written to a file, to be mended and imported.")
 	} else {
-		fmt.Fprintf(p.stdout, "They are in %s: mend them there, and import that file.\n", opts.failed)
+		fmt.Fprintf(p.stdout, "Rows not imported: %s. They are in %s: mend them there, and import that file with the same flags.\n",
+			thousands(left), p.opts.failed)
 	}
 	return nil
+}
+
+func (p *program) writeRest(ctx context.Context, im *client.Import, see func(bulk.RowResult)) error {
+	if err := p.in.rewind(); err != nil {
+		return err
+	}
+	return p.failed.write(func(w io.Writer) error { return im.WriteRest(ctx, w, p.in.file, p.opts.format, see) })
+}
+
+// reasons says for people why a row failed.
+func reasons(r bulk.RowResult) string {
+	texts := make([]string, len(r.Errors))
+	for i, e := range r.Errors {
+		texts[i] = fmt.Sprintf("%s: %s", e.Code, e.Message)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// thousands formats n with commas.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

@@ -3,12 +3,8 @@ package main
 import (
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 
@@ -18,39 +14,58 @@ import (
 // An input is a CSV file that can be read as often as needed.
 type input struct {
 	file *os.File
-	temp bool   // a copy of ours
-	rows int    // without the header
-	sum  []byte // of the content
+	temp bool        // a copy of ours
+	info os.FileInfo // of what it was copied from, or of the file
+	rows int         // without the header
 }
 
 // openInput opens a file, or a copy of standard input, and reads it once: so that
 // what is not CSV is seen before anything is sent.
-func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error) {
+func openInput(ctx context.Context, opts *options, stdin io.Reader) (*input, error) {
 	in := new(input)
-	var err error
-	if name == "-" {
-		in.temp = true
-		in.file, err = os.CreateTemp("", "csvimport-*.csv")
-		if err == nil {
-			_, err = io.Copy(in.file, &contextReader{ctx, stdin})
-		}
-	} else {
-		in.file, err = os.Open(name)
-	}
+	err := in.open(ctx, opts.file, stdin)
 	if err == nil {
 		err = in.unzip(ctx)
 	}
 	if err == nil {
-		err = in.scan(ctx)
-	}
-	if err == nil && in.rows == 0 {
-		err = errors.New("the file has no rows")
+		err = in.scan(ctx, opts.format)
 	}
 	if err != nil {
 		in.close()
 		return nil, err
 	}
 	return in, nil
+}
+
+func (in *input) open(ctx context.Context, name string, stdin io.Reader) error {
+	var err error
+	if name != "-" {
+		if in.file, err = os.Open(name); err != nil {
+			return err
+		}
+		if in.info, err = in.file.Stat(); err == nil && in.info.IsDir() {
+			err = fmt.Errorf("%s is a folder", name)
+		}
+		return err
+	}
+	if file, ok := stdin.(*os.File); ok {
+		if in.info, err = file.Stat(); err != nil {
+			return err
+		}
+	}
+	return in.copy(ctx, stdin)
+}
+
+// copy makes a copy of what is read, and puts it in the place of the file.
+func (in *input) copy(ctx context.Context, r io.Reader) error {
+	file, err := os.CreateTemp("", "csvimport-*.csv")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, &contextReader{ctx, r})
+	in.close()
+	in.file, in.temp = file, true
+	return err
 }
 
 // unzip puts a decompressed copy in the place of a file that is compressed.
@@ -65,40 +80,41 @@ func (in *input) unzip(ctx context.Context) error {
 	if err := in.rewind(); err != nil {
 		return err
 	}
-	zip, err := gzip.NewReader(&contextReader{ctx, in.file})
-	if err != nil {
-		return err
+	zip, err := gzip.NewReader(in.file)
+	if err == nil {
+		err = in.copy(ctx, zip)
 	}
-	file, err := os.CreateTemp("", "csvimport-*.csv")
-	if err != nil {
-		return err
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("the file is compressed with gzip, and cut off")
 	}
-	_, err = io.Copy(file, zip)
-	in.close()
-	in.file, in.temp = file, true
 	return err
 }
 
-// scan checks the grammar, counts the rows and hashes the content.
-func (in *input) scan(ctx context.Context) error {
+// scan checks the grammar and counts the rows.
+func (in *input) scan(ctx context.Context, format client.CSVFormat) error {
 	if err := in.rewind(); err != nil {
 		return err
 	}
-	content := sha256.New()
 	in.rows = -1 // the header is none
-	for _, err := range client.CSVRecords(&contextReader{ctx, &hashingReader{in.file, content}}) {
+	for _, err := range format.Records(&contextReader{ctx, in.file}) {
 		if err != nil {
 			return err
 		}
 		in.rows++
 	}
-	in.sum = content.Sum(nil)
-	return nil
+	switch in.rows {
+	case -1:
+		return errors.New("the file is empty")
+	case 0:
+		return errors.New("the file has a header and no rows")
+	default:
+		return nil
+	}
 }
 
 func (in *input) rewind() error {
 	if _, err := in.file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("%w: a file that can be read once alone is imported with -", err)
+		return fmt.Errorf("%w: what can be read only once is imported as standard input, with - for the file", err)
 	}
 	return nil
 }
@@ -111,32 +127,6 @@ func (in *input) close() {
 	if in.temp {
 		_ = os.Remove(in.file.Name())
 	}
-}
-
-// key names the import of this content with these options. It is what makes the
-// same command continue an import, and not begin another.
-func (in *input) key(opts *options) string {
-	if opts.key != "" {
-		return opts.key
-	}
-	api, err := json.Marshal(opts.api)
-	if err != nil {
-		panic(err) // options have nothing that JSON cannot hold
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "csvimport v1 %x %s %d", in.sum, api, opts.maxUsers))
-	return "csvimport-" + hex.EncodeToString(sum[:16])
-}
-
-// A hashingReader hashes what is read.
-type hashingReader struct {
-	io.Reader
-	hash hash.Hash
-}
-
-func (r *hashingReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	r.hash.Write(p[:n])
-	return n, err
 }
 
 // A contextReader ends when its context does.

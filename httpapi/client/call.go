@@ -29,6 +29,9 @@ type answer[T any] struct {
 	data   *T
 	status int
 	header http.Header
+	// lost is set if an attempt before it may have been carried out, and its answer
+	// was lost.
+	lost bool
 }
 
 var errTimeout = errors.New("no answer within the time that an attempt may take")
@@ -36,11 +39,16 @@ var errTimeout = errors.New("no answer within the time that an attempt may take"
 // do sends the call until it is answered, or its failure is final.
 func do[T any](ctx context.Context, c *Client, q *call) (*answer[T], error) {
 	again := retries{c: c}
+	lost := false
 	for {
 		a, err := attempt[T](ctx, c, q)
 		if err == nil {
+			a.lost = lost
 			return a, nil
 		}
+		// An answer of the API with an error says that nothing was done.
+		var answered *Error
+		lost = lost || !errors.As(err, &answered) || answered.Code == ""
 		if err = again.again(ctx, err); err != nil {
 			return nil, err
 		}
@@ -63,14 +71,15 @@ func attempt[T any](ctx context.Context, c *Client, q *call) (*answer[T], error)
 	case err != nil && !isFormat(err):
 		return nil, &connectionError{"read the answer of " + q.String(), err}
 	case err != nil || !envelope.Success || envelope.Data == nil:
-		return nil, fmt.Errorf("client: %s: %w", q, errNotAPI)
+		return nil, fmt.Errorf("client: %s: %w", q, ErrNotAPI)
 	}
 	// The connection can be used again once the body has been read to its end.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<10))
 	return &answer[T]{data: envelope.Data, status: res.StatusCode, header: res.Header}, nil
 }
 
-var errNotAPI = errors.New("the answer is not one of this API; the base URL may be wrong")
+// ErrNotAPI is for an answer of success that is not one of the API.
+var ErrNotAPI = errors.New("the answer is not one of this API; the base URL may be wrong")
 
 // isFormat reports whether a decoder failed because of what the text is, and not
 // because it could not be read.

@@ -108,6 +108,22 @@ func TestConnectionFailuresAreRetried(t *testing.T) {
 		im, err := w.client().Import(t.Context(), client.Users(users(0, 3)), opts)
 		require.NoError(t, err)
 		assert.Equal(t, bulk.Summary{Created: 3}, im.Summary(), "rule: an answer that was lost is got again")
+		assert.Zero(t, im.Replayed(), "rule: what this run has sent is not of an earlier one")
+	})
+	// An earlier run is known as such although the service was busy at first.
+	inWorld(t, func(t *testing.T, w *world) {
+		opts := &client.Options{IdempotencyKey: "base"}
+		_, err := w.client().Import(t.Context(), client.Users(users(0, 3)), opts)
+		require.NoError(t, err)
+		w.before = func(n int, rec http.ResponseWriter, _ *http.Request) bool {
+			if n == 2 {
+				rec.WriteHeader(http.StatusServiceUnavailable)
+				_, _ = io.WriteString(rec, `{"success":false,"error":{"code":"UNAVAILABLE","message":"busy"}}`)
+			}
+			return n == 2
+		}
+		im, err := w.client().Import(t.Context(), client.Users(users(0, 3)), opts)
+		require.NoError(t, err)
 		assert.Equal(t, 1, im.Replayed())
 	})
 }

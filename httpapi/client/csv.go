@@ -19,12 +19,34 @@ import (
 // import with a [*SourceError]; what cells mean is for the service.
 //
 // The reader is read while the import goes on, and not closed.
-func CSV(r io.Reader) Source {
-	return Source{csvFormat, func() rows { return &csvRows{records: newRecords(r)} }}
+func CSV(r io.Reader) Source { return CSVFormat{}.Source(r) }
+
+// A CSVFormat says what a CSV text does not say itself. The zero value is the format
+// of [CSV].
+type CSVFormat struct {
+	// Separator separates the cells: one of , ; tab and |. Defaults to what [CSV]
+	// finds out.
+	Separator byte
+	// Rename gives columns the names that the API knows: {"User ID": "userId",
+	// "Team": "customFields.team"}. Its keys are headers as they stand in the text,
+	// without blanks around them, and all of them must be there. A column that is
+	// renamed to "" is not imported.
+	Rename map[string]string
 }
 
-func newRecords(r io.Reader) *rowtext.Records {
-	return rowtext.NewRecords(&decoder{in: r}, rowtext.Separators, MaxRecord)
+// Source is a source as [CSV] makes it.
+func (f CSVFormat) Source(r io.Reader) Source {
+	return Source{csvFormat, func() rows { return &csvRows{records: f.records(r)} }}
+}
+
+func (f CSVFormat) records(r io.Reader) *rowtext.Records {
+	separators := rowtext.Separators
+	if f.Separator != 0 {
+		separators = string([]byte{f.Separator})
+	}
+	records := rowtext.NewRecords(&decoder{in: r}, separators, MaxRecord)
+	records.Rename(f.Rename)
+	return records
 }
 
 type csvRows struct {
@@ -116,9 +138,13 @@ func (r Record) Cells() iter.Seq[[]byte] {
 // is a first line that names the separator. An error is the last that it yields: a
 // [*SourceError] that names the line, also for errors of the reader. A record of
 // more than [MaxRecord] bytes is one.
-func CSVRecords(r io.Reader) iter.Seq2[Record, error] {
+func CSVRecords(r io.Reader) iter.Seq2[Record, error] { return CSVFormat{}.Records(r) }
+
+// Records iterates over records as [CSVRecords] does. Columns are not renamed in what
+// it yields.
+func (f CSVFormat) Records(r io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		records := newRecords(r)
+		records := f.records(r)
 		_, err := records.Header()
 		if refused := (*rowtext.Error)(nil); err == nil || errors.As(err, &refused) {
 			records.Rewind()

@@ -16,7 +16,10 @@
 // number of the request. So whatever fails in between is sent again, by the client
 // itself and by whoever runs the same import again under the same key: the
 // service answers what it has done already as it did the first time. It remembers
-// keys for 24 hours ([bulk.IdempotencyKeyRetention]).
+// keys for 24 hours ([bulk.IdempotencyKeyRetention]). With [Options.ContentKeys] the
+// same goes for a text that was mended: it continues at the first part that differs.
+// [Import.WriteRest] writes the rows of a CSV text that are left, in a file of their
+// own. A dry run has no keys.
 //
 // The client sends again after 429, 502, 503, 504, 409 IDEMPOTENCY_IN_PROGRESS and
 // failures of the connection: with a backoff that grows, half of it random, never

@@ -1,11 +1,13 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
@@ -13,8 +15,8 @@ import (
 
 // An Error is an answer of the service that reports a failure. errors.Is knows it
 // as the error of package bulk that it stands for: [bulk.ErrJobNotFound],
-// [bulk.ErrJobEnded], [bulk.ErrNoResults], [bulk.ErrForbidden], [bulk.ErrIdempotencyKeyReused],
-// [bulk.ErrIdempotencyKeyInProgress] or [bulk.ErrUnavailable].
+// [bulk.ErrJobEnded], [bulk.ErrJobNotEnded], [bulk.ErrNothingToRetry], [bulk.ErrForbidden],
+// [bulk.ErrIdempotencyKeyReused], [bulk.ErrIdempotencyKeyInProgress] or [bulk.ErrUnavailable].
 type Error struct {
 	// Status is the HTTP status.
 	Status int
@@ -29,6 +31,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// RequestID is the answer's X-Request-Id header, "" if there is none.
 	RequestID string
+	// Location is where a redirect leads, without its query; "" for other answers.
+	// It is not followed.
+	Location string
 }
 
 func (e *Error) Error() string {
@@ -51,6 +56,8 @@ const (
 	codeForbidden     = "FORBIDDEN"
 	codeJobNotFound   = "JOB_NOT_FOUND"
 	codeJobEnded      = "JOB_ENDED"
+	codeJobNotEnded   = "JOB_NOT_ENDED"
+	codeNothingToTry  = "NOTHING_TO_RETRY"
 	codeNotFound      = "NOT_FOUND"
 	codeKeyReused     = "IDEMPOTENCY_KEY_REUSED"
 	codeKeyInProgress = "IDEMPOTENCY_IN_PROGRESS"
@@ -66,6 +73,10 @@ func (e *Error) Is(target error) bool {
 		return target == bulk.ErrJobNotFound
 	case codeJobEnded:
 		return target == bulk.ErrJobEnded
+	case codeJobNotEnded:
+		return target == bulk.ErrJobNotEnded
+	case codeNothingToTry:
+		return target == bulk.ErrNothingToRetry
 	case codeKeyReused:
 		return target == bulk.ErrIdempotencyKeyReused
 	case codeKeyInProgress:
@@ -123,10 +134,11 @@ type PartError struct {
 	Part int
 	// First is the index of its first row.
 	First int
-	// Line is the line of its first row, 0 where the format has no lines. Lines
-	// and indexes in the message of an [*Error] count within the part.
+	// Line is the line of its first row, 0 where the format has no lines.
 	Line int
-	// Err is an [*Error], a [*JobError] or a failure of the connection.
+	// Err is an [*Error], a [*JobError] or a failure of the connection. The line or
+	// index that an Error names is that of the whole; offsets in bytes count within
+	// the part.
 	Err error
 }
 
@@ -140,19 +152,33 @@ func (e *PartError) Error() string {
 
 func (e *PartError) Unwrap() error { return e.Err }
 
-// A JobError is a job that did not reach all its rows: it was cancelled, or the
-// service failed. Its results have the rows that were done before.
+// Retryable reports whether the same import may come further when it is run again as
+// it is: after failures that may pass, and if it was interrupted.
+func (e *PartError) Retryable() bool {
+	return retryable(e.Err) || errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded)
+}
+
+// A JobError is a job that did not reach all its rows: it was cancelled, by somebody
+// or since more rows failed than [bulk.Options.MaxFailed], or the service failed. Its
+// results have the rows that were done before. A request that was answered at once and
+// stopped has a Job without an ID.
 type JobError struct{ Job Job }
 
 func (e *JobError) Error() string {
-	text := fmt.Sprintf("client: job %s was cancelled", e.Job.ID)
-	if e.Job.Status == bulk.JobFailed {
-		text = fmt.Sprintf("client: job %s failed", e.Job.ID)
-		if e.Job.Error != nil {
-			text += fmt.Sprintf(": %s: %s", e.Job.Error.Code, e.Job.Error.Message)
-		}
+	text := "client: job " + e.Job.ID
+	if e.Job.ID == "" {
+		text = "client: the request"
 	}
-	return text + fmt.Sprintf(" after %d of %d rows", e.Job.Summary.Processed(), e.Job.TotalRecords)
+	if e.Job.Status == bulk.JobFailed {
+		text += " failed"
+	} else {
+		text += " was cancelled"
+	}
+	text += fmt.Sprintf(" after %d of %d rows", e.Job.Summary.Processed(), e.Job.TotalRecords)
+	if e.Job.Error != nil {
+		text += fmt.Sprintf(": %s: %s", e.Job.Error.Code, e.Job.Error.Message)
+	}
+	return text
 }
 
 // maxErrorBody is how much of an answer that reports a failure is read.
@@ -176,8 +202,21 @@ func readError(res *http.Response) error {
 		e.Code, e.Message, e.Details = answer.Error.Code, answer.Error.Message, answer.Error.Details
 	} else if res.StatusCode >= 300 && res.StatusCode < 400 {
 		e.Message = "redirects are not followed; the base URL may be wrong"
+		if e.Location = location(res); e.Location != "" {
+			e.Message = "it redirects to " + e.Location + "; " + e.Message
+		}
 	}
 	return e
+}
+
+// location returns where an answer redirects to. Queries are left out since they may
+// have secrets, as those of log-ins and signed links.
+func location(res *http.Response) string {
+	to, err := res.Location()
+	if err != nil || len(to.String()) > 1<<10 {
+		return ""
+	}
+	return (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
 }
 
 // clip bounds a text of unknown origin.

@@ -185,3 +185,28 @@ func ExampleClient_Jobs() {
 	// completed 1 ana
 	// completed 1 ana
 }
+
+// The rows of a file that were not imported, to be mended and imported in their turn.
+func ExampleImport_WriteRest() {
+	c, stop := startService()
+	defer stop()
+	ctx := context.Background()
+
+	const file = "Member No.;Mail;Note\nu-1;ana@example.com;\nu-2;bob.example.com;+1 555 0100\n"
+	format := client.CSVFormat{Rename: map[string]string{"Member No.": "userId", "Mail": "email", "Note": ""}}
+	imported, err := c.Import(ctx, format.Source(strings.NewReader(file)), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var left strings.Builder
+	if err := imported.WriteRest(ctx, &left, strings.NewReader(file), format, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(strings.TrimPrefix(left.String(), "\ufeff")) // its byte order mark
+
+	// Output:
+	// _index;_line;_status;_errors;Member No.;Mail;Note
+	// 1;3;failed;"INVALID_EMAIL: email must be an address like name@example.com without spaces or control characters, at most 320 characters";u-2;bob.example.com;'+1 555 0100
+}

@@ -17,8 +17,8 @@ import (
 )
 
 // MaxKey is the length of an [Options.IdempotencyKey] in bytes. The service takes
-// longer ones; the rest is for the number of the part.
-const MaxKey = bulk.MaxIdempotencyKey - 15
+// longer ones; the rest is for what tells parts apart.
+const MaxKey = bulk.MaxIdempotencyKey - 1 - contentKeyLen
 
 // Options say how users are imported. The zero value, and nil, is an import with
 // the defaults of the API.
@@ -32,8 +32,14 @@ type Options struct {
 	// twice within 24 hours, and continues what was interrupted, as long as
 	// [Config.MaxUsers], [Config.MaxBody] and Import are the same: with others the
 	// service refuses it as [bulk.ErrIdempotencyKeyReused]. Defaults to a random key: see
-	// [Import.Key].
+	// [Import.Key]. A dry run has no keys: another one is to see what has changed
+	// in between.
 	IdempotencyKey string
+	// ContentKeys makes the key of each part of IdempotencyKey, the options and the
+	// rows up to the end of the part. So a source that was mended, or has more rows
+	// now, is continued at the first part that differs, and what was imported before
+	// that is not imported again; and other limits or options do not reuse a key.
+	ContentKeys bool
 	// Async makes a job of each request, however few users it has.
 	Async bool
 	// Progress is called whenever the state of the import changes, by the
@@ -49,6 +55,9 @@ type Progress struct {
 	Accepted int
 	// Summary counts these rows: those not processed yet are NotProcessed.
 	Summary bulk.Summary
+	// Job is the job that is waited for, as the service described it last; nil while
+	// none is.
+	Job *Job
 }
 
 // An Import is users that the service has accepted, in one or more parts.
@@ -65,13 +74,14 @@ type Import struct {
 
 // A Part is the rows of one request.
 type Part struct {
-	// Key is its idempotency key.
+	// Key is its idempotency key, "" for a dry run.
 	Key string
 	// First is the index of its first row in the whole.
 	First int
 	// Rows is how many it has.
 	Rows int
-	// Replayed is set if the service had accepted it before.
+	// Replayed is set if the service had accepted it before, in an earlier run. It
+	// is not where an attempt of this run may have been accepted, and its answer lost.
 	Replayed bool
 	// Report is what became of its rows, with the indexes and lines of the whole,
 	// if the service answered at once; nil if it made a job of them.
@@ -103,7 +113,7 @@ func (p *Part) Summary() bulk.Summary {
 // [*PartError], a [*SourceError], [ErrNoUsers], or why ctx ended. A job that fails
 // or is cancelled is a PartError, and the parts behind it are not sent. What was
 // accepted goes on: importing the same again under [Import.Key] waits for it and
-// continues behind it.
+// continues behind it: see [PartError.Retryable].
 func (c *Client) Import(ctx context.Context, source Source, opts *Options) (*Import, error) {
 	return c.run(ctx, source, opts, true)
 }
@@ -130,6 +140,7 @@ func (c *Client) run(ctx context.Context, source Source, opts *Options, inOrder 
 	rows := source.rows()
 	defer rows.close()
 	parts := &splitter{rows: rows, format: source.format, maxUsers: c.cfg.MaxUsers, maxBody: c.cfg.MaxBody, given: opts.Import}
+	keys := keyring{base: im.Key, byContent: opts.ContentKeys}
 	for {
 		p, err := parts.next()
 		if err == io.EOF {
@@ -138,13 +149,14 @@ func (c *Client) run(ctx context.Context, source Source, opts *Options, inOrder 
 		if err != nil {
 			return im, err
 		}
-		err = im.post(ctx, p, source.format, parts.opts, opts.Async)
+		err = im.post(ctx, p, source.format, parts.opts, opts.Async, &keys)
 		if err == nil && inOrder {
 			// The part's text is not needed any more.
 			p.body = nil
 			err = im.waitPart(ctx, len(im.Parts)-1)
 		}
 		if err != nil {
+			p.placeError(err)
 			return im, &PartError{Part: p.number, First: p.first, Line: p.line, Err: err}
 		}
 	}
@@ -168,23 +180,24 @@ type acceptedData struct {
 }
 
 // post sends a part.
-func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options, async bool) error {
-	accepted := Part{Key: partKey(im.Key, p.number), First: p.first, Rows: p.rows, shift: p.shift}
-	q := &call{method: http.MethodPost, path: "users", body: p.body, header: http.Header{
-		"Content-Type":    {f.contentType},
-		"Idempotency-Key": {accepted.Key},
-	}}
+func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options, async bool, keys *keyring) error {
+	accepted := Part{First: p.first, Rows: p.rows, shift: p.shift}
+	q := &call{method: http.MethodPost, path: "users", body: p.body, header: http.Header{"Content-Type": {f.contentType}}}
 	if async {
 		q.header.Set("Prefer", "respond-async")
 	}
 	if f.inQuery {
 		q.query = optionsQuery(opts)
 	}
+	if !opts.DryRun {
+		accepted.Key = keys.next(p, q)
+		q.header.Set("Idempotency-Key", accepted.Key)
+	}
 	a, err := do[acceptedData](ctx, im.client, q)
 	if err != nil {
 		return err
 	}
-	accepted.Replayed = a.header.Get("Idempotency-Replayed") == "true"
+	accepted.Replayed = a.header.Get("Idempotency-Replayed") == "true" && !a.lost
 	if a.data.TotalRecords != p.rows {
 		return fmt.Errorf("client: %d rows were sent and %d accepted", p.rows, a.data.TotalRecords)
 	}
@@ -200,15 +213,12 @@ func (im *Import) post(ctx context.Context, p *part, f format, opts bulk.Options
 			accepted.place(&accepted.Report.Results[i])
 		}
 	default:
-		return fmt.Errorf("client: %s: %w", q, errNotAPI)
+		return fmt.Errorf("client: %s: %w", q, ErrNotAPI)
 	}
 	im.Parts = append(im.Parts, accepted)
 	im.report()
 	return nil
 }
-
-// partKey is the idempotency key of a part.
-func partKey(base string, number int) string { return base + "." + strconv.Itoa(number) }
 
 func optionsQuery(opts bulk.Options) url.Values {
 	query := url.Values{}
@@ -252,6 +262,18 @@ func optionsJSON(opts bulk.Options) ([]byte, error) {
 	return json.Marshal(values)
 }
 
+// stopped returns a [*JobError] if the part was answered at once and had more failed
+// rows than allowed.
+func (p *Part) stopped() error {
+	if p.Report.Error == nil {
+		return nil
+	}
+	return &JobError{Job: Job{
+		Type: bulk.JobTypeUserImport, Status: bulk.JobCancelled, TotalRecords: p.Rows,
+		ProcessedRecords: p.Report.Summary.Processed(), Summary: p.Report.Summary, Error: p.Report.Error,
+	}}
+}
+
 // place gives a result of the part its place in the whole.
 func (p *Part) place(r *bulk.RowResult) {
 	r.Index += p.First
@@ -285,7 +307,7 @@ func (im *Import) Wait(ctx context.Context) error {
 func (im *Import) waitPart(ctx context.Context, i int) error {
 	p := &im.Parts[i]
 	if p.Job == nil {
-		return nil
+		return p.stopped()
 	}
 	if p.Job.Status.Ended() {
 		return p.Job.Err()
@@ -311,6 +333,12 @@ func (im *Import) report() {
 	}
 	p := Progress{Parts: len(im.Parts), Summary: im.Summary()}
 	p.Accepted = p.Summary.Total()
+	for i := range im.Parts {
+		if job := im.Parts[i].Job; job != nil && !job.Status.Ended() {
+			p.Job = job
+			break
+		}
+	}
 	im.progress(p)
 }
 

@@ -1,7 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	crand "crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -162,8 +165,54 @@ func (c *Client) Cancel(ctx context.Context, id string) (*Job, error) {
 	}
 }
 
+// Retry makes a new job of those rows of an ended job that failed, were not reached,
+// or both: see [bulk.RetrySelection]. The new job has ParentID, and its results have
+// ParentIndex. The same key within 24 hours returns the same job; "" stands for a
+// random one. A job that has not ended is [bulk.ErrJobNotEnded], one without such rows
+// [bulk.ErrNothingToRetry], and one of another tenant [bulk.ErrJobNotFound].
+func (c *Client) Retry(ctx context.Context, id string, only bulk.RetrySelection, key string) (*Job, error) {
+	path, err := jobPath(id)
+	if err != nil {
+		return nil, err
+	}
+	q := &call{method: http.MethodPost, path: path + "/retry", header: http.Header{"Idempotency-Key": {cmp.Or(key, crand.Text())}}}
+	if only != bulk.RetryAll {
+		q.header.Set("Content-Type", "application/json")
+		q.body, err = json.Marshal(map[string]bulk.RetrySelection{"only": only})
+		if err != nil {
+			return nil, fmt.Errorf("client: %w", err)
+		}
+	}
+	a, err := do[acceptedData](ctx, c, q)
+	if err != nil {
+		return nil, err
+	}
+	return c.Job(ctx, a.data.JobID)
+}
+
+// Delete removes an ended job with its rows and results. A job that has not ended is
+// [bulk.ErrJobNotEnded].
+func (c *Client) Delete(ctx context.Context, id string) error {
+	path, err := jobPath(id)
+	if err != nil {
+		return err
+	}
+	again := retries{c: c}
+	for {
+		_, err := attempt[struct{}](ctx, c, &call{method: http.MethodDelete, path: path})
+		if err == nil || again.failed > 0 && errors.Is(err, bulk.ErrJobNotFound) { // by an attempt whose answer was lost
+			return nil
+		}
+		if err = again.again(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
 // A JobFilter selects the jobs of a list.
 type JobFilter struct {
+	// Tenant is the tenant whose jobs a super admin wants. Defaults to the caller's.
+	Tenant string
 	// Status selects jobs of that status; "" selects all.
 	Status bulk.JobStatus
 	// PageSize is how many jobs are fetched at a time, 1 to 100. Defaults to the
@@ -176,6 +225,9 @@ type JobFilter struct {
 func (c *Client) Jobs(ctx context.Context, filter JobFilter) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
 		query := url.Values{}
+		if filter.Tenant != "" {
+			query.Set("tenant", filter.Tenant)
+		}
 		if filter.Status != "" {
 			query.Set("status", string(filter.Status))
 		}

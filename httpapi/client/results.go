@@ -144,7 +144,7 @@ func (s *resultStream) run(ctx context.Context) error {
 	case err == nil:
 		err = fmt.Errorf("%d results of %d", n, want)
 	case isFormat(err) && !isFile:
-		return fmt.Errorf("client: results of job %s: %w", s.id, errNotAPI)
+		return fmt.Errorf("client: results of job %s: %w", s.id, ErrNotAPI)
 	}
 	s.linkBad = isFile
 	return &connectionError{"results of job " + s.id, err}

@@ -94,7 +94,7 @@ func TestWaitBacksOffWithoutRetryAfter(t *testing.T) {
 		took := elapsed(func() { job, err = w.client().Wait(t.Context(), "job_1", nil) })
 		require.NoError(t, err)
 		assert.True(t, 3*time.Second < took && took < 10*time.Second, "%s", took)
-		assert.EqualError(t, job.Err(), "client: job job_1 failed: UNAVAILABLE: m after 0 of 9 rows")
+		assert.EqualError(t, job.Err(), "client: job job_1 failed after 0 of 9 rows: UNAVAILABLE: m")
 	})
 }
 

@@ -106,10 +106,16 @@ func (e *connectionError) Retryable() bool {
 		certificate *tls.CertificateVerificationError
 		record      tls.RecordHeaderError
 		name        *net.DNSError
+		op          *net.OpError
 	)
 	return !errors.As(e.err, &certificate) && !errors.As(e.err, &record) && !errors.Is(e.err, http.ErrSchemeMismatch) &&
-		(!errors.As(e.err, &name) || !name.IsNotFound)
+		(!errors.As(e.err, &name) || !name.IsNotFound) &&
+		(!errors.As(e.err, &op) || op.Op != alertOp)
 }
+
+// alertOp is what package crypto/tls calls the receipt of an alert: the other side
+// refuses the handshake.
+const alertOp = "remote error"
 
 // retryable reports whether a request that failed so is sent again: failures that
 // are not known to pass are final.

@@ -129,6 +129,7 @@ type part struct {
 	rows   int
 	line   int // line of its first row, 0 where the format has no lines
 	shift  int // to be added to the lines of its results
+	head   int // lines in front of its first row that every part has
 	body   []byte
 }
 
@@ -169,7 +170,8 @@ func (s *splitter) next() (*part, error) {
 	head := s.rows.header()
 	p.body = append(p.body, head...)
 	if s.format.inQuery {
-		p.shift = first.line - 1 - bytes.Count(head, []byte{'\n'})
+		p.head = bytes.Count(head, []byte{'\n'})
+		p.shift = first.line - 1 - p.head
 	} else {
 		p.body = append(p.body, `{"users":[`...)
 	}

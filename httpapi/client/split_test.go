@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -250,4 +251,33 @@ func TestCSVRecordsAreThoseOfTheService(t *testing.T) {
 			assert.Equal(t, 2, parts[0].Rows)
 		}
 	}
+}
+
+// A text is what its reader was told, whatever could be found out of it: the parts
+// have the names that the service knows, the records those of the text.
+func TestCSVFormat(t *testing.T) {
+	const text = "User,customFields.a;b,\"Home, sweet\",Notes\r\na,1,x,n\r\n\r\nb,\"2\r\n\",y,n\r\n"
+	format := client.CSVFormat{Separator: ',', Rename: map[string]string{"User": "userId", "Home, sweet": "metadata.home", "Notes": ""}}
+	parts, err := client.Bodies(format.Source(strings.NewReader(text)), 1, 1<<20)
+	require.NoError(t, err)
+	require.Len(t, parts, 2)
+	var rows []string
+	for _, p := range parts {
+		read, err := readRows(rowio.NewCSV(bytes.NewReader(p.Text)))
+		require.NoError(t, err)
+		rows = append(rows, fmt.Sprint(read[0].Line+p.Shift, string(read[0].JSON)))
+	}
+	assert.Equal(t, []string{
+		`2{"userId":"a","customFields":{"a;b":"1"},"metadata":{"home":"x"}}`,
+		`4{"userId":"b","customFields":{"a;b":"2\r\n"},"metadata":{"home":"y"}}`,
+	}, rows)
+	var whole strings.Builder
+	for r, err := range format.Records(strings.NewReader(text)) {
+		require.NoError(t, err)
+		whole.Write(r.Text)
+	}
+	assert.Equal(t, strings.Replace(text, "\r\n\r\n", "\r\n", 1), whole.String())
+
+	_, err = client.Bodies(client.CSVFormat{Separator: '\t'}.Source(strings.NewReader("userId;email\na;b\n")), 1, 1<<20)
+	assert.ErrorContains(t, err, `line 1: column 1 "userId;email" is unknown`, "rule: another separator is not looked for")
 }

@@ -116,21 +116,21 @@ func (r *CSV) refuse(w *rowWriter) bool {
 	rec, want := w.rec, len(r.columns)
 	switch {
 	case rec.TooLong:
-		w.fail(bulk.CodeUserTooLarge, "", "line %d: the record that starts here has more than %d bytes; a quote may not be closed", rec.Line, MaxRow)
+		w.fail(bulk.CodeUserTooLarge, "", "the record has more than %d bytes; a quote may not be closed", MaxRow)
 		return true
 	case rec.Used > rowtext.MaxCells:
-		w.fail(bulk.CodeInvalidUser, "", "line %d has %d cells; the limit is %d", rec.Line, rec.Used, rowtext.MaxCells)
+		w.fail(bulk.CodeInvalidUser, "", "the record has %d cells; the limit is %d", rec.Used, rowtext.MaxCells)
 		return true
 	case rec.Cells < want, rec.Used > want:
-		w.fail(bulk.CodeInvalidUser, "", "line %d has another number of cells than the header: %d, not %d", rec.Line, rec.Cells, want)
+		w.fail(bulk.CodeInvalidUser, "", "the record has another number of cells than the header: %d, not %d", rec.Cells, want)
 	}
 	if rec.Blank > 0 {
-		w.fail(bulk.CodeInvalidUser, "", "line %d, column %d%s: the cell begins with blanks and then a quote: remove the blanks",
-			rec.Line, rec.Blank, r.nameOf(rec.Blank-1))
+		w.fail(bulk.CodeInvalidUser, "", "column %d%s: the cell begins with blanks and then a quote: remove the blanks",
+			rec.Blank, r.nameOf(rec.Blank-1))
 	}
 	for _, i := range r.parts[rowtext.Nameless] {
 		if i < rec.Known() && len(rec.Cell(i)) > 0 {
-			w.fail(bulk.CodeInvalidUser, "", "line %d, column %d: the cell has a value, but the header has no name for it", rec.Line, i+1)
+			w.fail(bulk.CodeInvalidUser, "", "column %d: the cell has a value, but the header has no name for it", i+1)
 		}
 	}
 	return false
@@ -150,7 +150,7 @@ func (r *CSV) cell(rec *rowtext.Record, i int) []byte {
 	if i >= rec.Known() {
 		return nil
 	}
-	return restore(rec.Cell(i), r.exported, &r.scratch)
+	return rowtext.Restore(rec.Cell(i), r.exported, &r.scratch)
 }
 
 // appendIdentity appends userId or email, unless its cell is empty.
@@ -220,8 +220,8 @@ func (r *CSV) appendValue(w *rowWriter, i int, cell []byte) {
 	case w.full():
 		w.omitted++ // and not shown, as of a hostile row there may be many
 	default:
-		w.fail(codeOf(c.Part), c.Field(), "line %d, column %d%s: %s %s",
-			w.rec.Line, i+1, r.nameOf(i), rowtext.Quote(cell), problem)
+		w.fail(codeOf(c.Part), c.Field(), "column %d%s: %s %s",
+			i+1, r.nameOf(i), rowtext.Quote(cell), problem)
 	}
 }
 
@@ -305,7 +305,11 @@ func textFault(err error, code bulk.RequestCode) error {
 	var refused *rowtext.Error
 	switch {
 	case errors.As(err, &refused):
-		return &bulk.RequestError{Code: code, Message: refused.Error()}
+		err := &bulk.RequestError{Code: code, Message: refused.Error()}
+		if refused.Line == 0 {
+			return err
+		}
+		return onLine(refused.Line).noted(err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &bulk.RequestError{Code: code, Message: "the body ended before it was complete"}
 	default:

@@ -155,9 +155,9 @@ func TestCSVRowErrors(t *testing.T) {
 		field  string
 		part   string
 	}{
-		{"too many cells", "userId,email", "u,a@b.co,x", `{"userId":"u","email":"a@b.co"}`, bulk.CodeInvalidUser, "", "line 2 has another number of cells than the header: 3, not 2"},
-		{"too few cells", "userId,email,customFields.a", "u", `{"userId":"u"}`, bulk.CodeInvalidUser, "", "line 2 has another number of cells than the header: 1, not 3"},
-		{"no number", "userId,customFields.n:number", "u,five", `{"userId":"u","customFields":{"n":"five"}}`, bulk.CodeInvalidCustomFields, "customFields.n", "line 2"},
+		{"too many cells", "userId,email", "u,a@b.co,x", `{"userId":"u","email":"a@b.co"}`, bulk.CodeInvalidUser, "", "the record has another number of cells than the header: 3, not 2"},
+		{"too few cells", "userId,email,customFields.a", "u", `{"userId":"u"}`, bulk.CodeInvalidUser, "", "the record has another number of cells than the header: 1, not 3"},
+		{"no number", "userId,customFields.n:number", "u,five", `{"userId":"u","customFields":{"n":"five"}}`, bulk.CodeInvalidCustomFields, "customFields.n", `column 2 ("customFields.n:number"): "five" is not a JSON number`},
 		{"a number with a comma", "userId,metadata.n:number", `u,"1,5"`, `{"userId":"u","metadata":{"n":"1,5"}}`, bulk.CodeInvalidMetadata, "metadata.n", "not a JSON number"},
 		{"plus", "userId,customFields.n:number", "u,+1", `{"userId":"u","customFields":{"n":"+1"}}`, bulk.CodeInvalidCustomFields, "customFields.n", ""},
 		{"leading zero", "userId,customFields.n:number", "u,007", `{"userId":"u","customFields":{"n":"007"}}`, bulk.CodeInvalidCustomFields, "customFields.n", ""},
@@ -170,14 +170,14 @@ func TestCSVRowErrors(t *testing.T) {
 		{"two JSON values", "userId,metadata.j:json", "u,1 2", `{"userId":"u","metadata":{"j":"1 2"}}`, bulk.CodeInvalidMetadata, "metadata.j", "not JSON"},
 		{"too deep", "userId,metadata.j:json", "u," + nested(63), `{"userId":"u","metadata":{"j":"` + nested(63) + `"}}`, bulk.CodeInvalidMetadata, "metadata.j", "62 levels"},
 		{"NaN", "userId,customFields.n:number", "u,NaN", `{"userId":"u","customFields":{"n":"NaN"}}`, bulk.CodeInvalidCustomFields, "customFields.n",
-			`line 2, column 2 ("customFields.n:number"): "NaN" is not a JSON number`},
-		{"a value without a name", "userId,,email", "u,x,v", `{"userId":"u","email":"v"}`, bulk.CodeInvalidUser, "", "line 2, column 2: the cell has a value"},
-		{"a value behind the columns with names", "userId,email,,", "u,v,,x", `{"userId":"u","email":"v"}`, bulk.CodeInvalidUser, "", "line 2 has another number of cells than the header: 4, not 2"},
+			`column 2 ("customFields.n:number"): "NaN" is not a JSON number`},
+		{"a value without a name", "userId,,email", "u,x,v", `{"userId":"u","email":"v"}`, bulk.CodeInvalidUser, "", "column 2: the cell has a value"},
+		{"a value behind the columns with names", "userId,email,,", "u,v,,x", `{"userId":"u","email":"v"}`, bulk.CodeInvalidUser, "", "the record has another number of cells than the header: 4, not 2"},
 		{"blanks and then a quote", "userId,email,metadata.a", "u, \t\"a\",\" \"\"b\"", `{"userId":"u","email":" \t\"a\"","metadata":{"a":" \"b"}}`, bulk.CodeInvalidUser, "",
-			`line 2, column 2 ("email"): the cell begins with blanks and then a quote`},
-		{"too many columns", "userId", "u" + strings.Repeat(",x", rowtext.MaxCells), "", bulk.CodeInvalidUser, "", "line 2 has 2001 cells; the limit is 2000"},
-		{"a long cell", "userId", strings.Repeat("x", rowio.MaxRow), "", bulk.CodeUserTooLarge, "", "line 2"},
-		{"a long line", "userId,email", strings.Repeat("x,", 2*rowio.MaxRow), "", bulk.CodeUserTooLarge, "", "line 2"},
+			`column 2 ("email"): the cell begins with blanks and then a quote`},
+		{"too many columns", "userId", "u" + strings.Repeat(",x", rowtext.MaxCells), "", bulk.CodeInvalidUser, "", "the record has 2001 cells; the limit is 2000"},
+		{"a long cell", "userId", strings.Repeat("x", rowio.MaxRow), "", bulk.CodeUserTooLarge, "", "more than 4194304 bytes"},
+		{"a long line", "userId,email", strings.Repeat("x,", 2*rowio.MaxRow), "", bulk.CodeUserTooLarge, "", "more than 4194304 bytes"},
 		{"a cell that is long with its escapes", "userId,email", "u," + strings.Repeat("\x01", rowio.MaxRow/6), "", bulk.CodeUserTooLarge, "", "bytes"},
 		{"a whole that is no JSON", "userId,customFields:json", "u,{a}", `{"userId":"u","customFields":"{a}"}`, bulk.CodeInvalidCustomFields, "customFields", "not JSON"},
 	}
@@ -192,6 +192,8 @@ func TestCSVRowErrors(t *testing.T) {
 			assert.Equal(t, test.code, rows[0].Errors[0].Code)
 			assert.Equal(t, test.field, rows[0].Errors[0].Field)
 			assert.Contains(t, rows[0].Errors[0].Message, test.part)
+			assert.Equal(t, 2, rows[0].Line)
+			assert.NotContains(t, rows[0].Errors[0].Message, "line", "rule: the line is the row's, which whoever split a text corrects")
 		})
 	}
 

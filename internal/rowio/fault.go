@@ -23,9 +23,34 @@ func invalidJSON(format string, args ...any) *bulk.RequestError {
 	return &bulk.RequestError{Code: bulk.CodeInvalidJSON, Message: fmt.Sprintf(format, args...)}
 }
 
-// fault turns an error of the decoder into that of a reader. place is put in front
-// of messages.
-func (v *values) fault(err error, place string) error {
+// A place is the row that a refusal is about: in its message for people, and in its
+// details for programs, such as a client that has split a text and gives the row its
+// place in the whole. The zero value is the text as a whole.
+type place struct {
+	show   string
+	name   string // in the details
+	number int
+}
+
+func onLine(number int) place { return place{fmt.Sprintf("line %d", number), "line", number} }
+func atUser(index int) place  { return place{fmt.Sprintf("users[%d]", index), "index", index} }
+
+// invalidJSON refuses a text for what is wrong there.
+func (p place) invalidJSON(format string, args ...any) *bulk.RequestError {
+	if p.show == "" {
+		return invalidJSON(format, args...)
+	}
+	return p.noted(invalidJSON("%s%s", p.show, fmt.Sprintf(format, args...)))
+}
+
+// noted puts the place in the details of a refusal that shows it.
+func (p place) noted(refused *bulk.RequestError) *bulk.RequestError {
+	refused.Details = map[string]any{p.name: p.number}
+	return refused
+}
+
+// fault turns an error of the decoder, which it met there, into that of a reader.
+func (v *values) fault(err error, there place) error {
 	if err == nil {
 		return nil
 	}
@@ -40,16 +65,20 @@ func (v *values) fault(err error, place string) error {
 		}
 		return fmt.Errorf("read body: %w", err)
 	}
+	colon := ""
+	if there.show != "" {
+		colon = ": "
+	}
 	offset := v.base + syntax.ByteOffset
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return invalidJSON("%sthe JSON is cut off at byte %d", place, offset)
+		return there.invalidJSON("%sthe JSON is cut off at byte %d", colon, offset)
 	}
 	// Inside of a value the decoder puts an error of the body, which wraps its
 	// cause as errors of syntax do not, into one of syntax.
 	if errors.Unwrap(syntax.Err) != nil {
 		return fmt.Errorf("read body: %w", syntax.Err)
 	}
-	return invalidJSON("%s%s at byte %d", place, v.reason(syntax), offset)
+	return there.invalidJSON("%s%s at byte %d", colon, v.reason(syntax), offset)
 }
 
 // reason says for people what is wrong, and what was seen where that helps.

@@ -161,7 +161,7 @@ func (r *JSON) row() (bulk.Row, error) {
 		return bulk.Row{}, r.broken(err)
 	}
 	if deep {
-		return bulk.Row{}, tooDeep(fmt.Sprintf("users[%d] ends at byte %d and", r.index, r.values.offset()))
+		return bulk.Row{}, tooDeep(atUser(r.index), fmt.Sprintf(" ends at byte %d and", r.values.offset()))
 	}
 	r.index++
 	if long {
@@ -239,7 +239,7 @@ func (r *JSON) skip() error {
 		return r.broken(err)
 	}
 	if deep {
-		return tooDeep(fmt.Sprintf("a value that ends at byte %d", r.values.offset()))
+		return tooDeep(place{}, fmt.Sprintf("a value that ends at byte %d", r.values.offset()))
 	}
 	return nil
 }
@@ -266,15 +266,14 @@ func (r *JSON) refuse(format string, args ...any) {
 }
 
 func (r *JSON) broken(err error) error {
-	place := ""
 	if r.inUsers {
-		place = fmt.Sprintf("users[%d]: ", r.index)
+		return r.values.fault(err, atUser(r.index))
 	}
-	return r.values.fault(err, place)
+	return r.values.fault(err, place{})
 }
 
-func tooDeep(what string) error {
-	return invalidJSON("%s nests deeper than %d levels", what, MaxDepth)
+func tooDeep(there place, what string) error {
+	return there.invalidJSON("%s nests deeper than %d levels", what, MaxDepth)
 }
 
 func tooLong() bulk.RowError {

@@ -55,6 +55,13 @@ func requireRefused(t *testing.T, err error, code bulk.RequestCode, parts ...str
 		assert.Contains(t, refused.Message, part)
 	}
 	assert.NotContains(t, refused.Message, "jsontext")
+	for name, show := range map[string]string{"line": "line %d", "index": "users[%d]"} {
+		at, named := refused.Details[name]
+		assert.Equal(t, strings.HasPrefix(refused.Message, show[:strings.Index(show, "%")]), named, "rule: the place in %q is in the details: %v", refused.Message, refused.Details)
+		if named {
+			assert.Contains(t, refused.Message, fmt.Sprintf(show, at))
+		}
+	}
 }
 
 func TestJSON(t *testing.T) {

@@ -1,7 +1,6 @@
 package rowio
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/bulkops/bulkops/bulk"
@@ -69,7 +68,7 @@ func (r *NDJSON) next() (bulk.Row, error) {
 		return bulk.Row{}, r.broken(err)
 	}
 	if deep {
-		return bulk.Row{}, tooDeep(fmt.Sprintf("line %d", r.lines.number))
+		return bulk.Row{}, tooDeep(onLine(r.lines.number), "")
 	}
 	if long {
 		return bulk.Row{Line: r.lines.number, Errors: []bulk.RowError{tooLong()}}, nil
@@ -83,8 +82,7 @@ func (r *NDJSON) finish() error {
 	_, err := r.values.token()
 	switch {
 	case err == nil:
-		return invalidJSON("line %d: another value follows the first at byte %d",
-			r.lines.number, r.values.offset()-1)
+		return onLine(r.lines.number).invalidJSON(": another value follows the first at byte %d", r.values.offset()-1)
 	case err != io.EOF:
 		return r.broken(err)
 	default:
@@ -93,5 +91,5 @@ func (r *NDJSON) finish() error {
 }
 
 func (r *NDJSON) broken(err error) error {
-	return r.values.fault(err, fmt.Sprintf("line %d: ", r.lines.number))
+	return r.values.fault(err, onLine(r.lines.number))
 }

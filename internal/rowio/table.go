@@ -105,7 +105,7 @@ func (f *fieldColumns) fit(object []byte) (fresh int, ok bool) {
 		}
 		name := canon.Unquote(quoted)
 		n := utf8.RuneCountInString(name)
-		if seen[name] || n < 1 || n > bulk.MaxFieldName || name != strings.TrimSpace(name) || strings.ContainsAny(name, cellBreaks) {
+		if seen[name] || n < 1 || n > bulk.MaxFieldName || name != strings.TrimSpace(name) || strings.ContainsAny(name, rowtext.CellBreaks) {
 			return 0, false
 		}
 		seen[name] = true
@@ -141,10 +141,10 @@ func (t *Table) AppendHeader(dst []byte) []byte {
 	dst = append(dst, "userId,email"...)
 	for _, p := range []rowtext.Part{rowtext.CustomFields, rowtext.Metadata} {
 		for _, c := range t.fields[p].columns {
-			dst = appendCell(append(dst, ','), c.Header())
+			dst = rowtext.AppendCell(append(dst, ','), c.Header())
 		}
 		if t.fields[p].whole {
-			dst = appendCell(append(dst, ','), rowtext.Column{Part: p, Kind: rowtext.JSON}.Header())
+			dst = rowtext.AppendCell(append(dst, ','), rowtext.Column{Part: p, Kind: rowtext.JSON}.Header())
 		}
 	}
 	if t.rest {
@@ -161,8 +161,8 @@ func (t *Table) AppendRecord(dst, row []byte, result bulk.RowResult) []byte {
 	if result.Line > 0 {
 		dst = strconv.AppendInt(dst, int64(result.Line), 10)
 	}
-	dst = appendCell(append(dst, ','), string(result.Status))
-	dst = appendCell(append(dst, ','), defuse(errorText(result.Errors)))
+	dst = rowtext.AppendCell(append(dst, ','), string(result.Status))
+	dst = rowtext.AppendCell(append(dst, ','), rowtext.Defuse(errorText(result.Errors)))
 
 	members, rest := splitRow(row)
 	for _, p := range []rowtext.Part{rowtext.UserID, rowtext.Email} {
@@ -175,7 +175,7 @@ func (t *Table) AppendRecord(dst, row []byte, result bulk.RowResult) []byte {
 		dst = t.fields[p].appendCells(dst, members[p])
 	}
 	if t.rest {
-		dst = appendCell(append(dst, ','), defuse(defuseJSON(rest)))
+		dst = rowtext.AppendCell(append(dst, ','), rowtext.Defuse(rowtext.DefuseJSON(rest)))
 	}
 	return append(dst, "\r\n"...)
 }
@@ -202,11 +202,11 @@ func (f *fieldColumns) appendCells(dst, object []byte) []byte {
 			dst = appendText(dst, value)
 		default:
 			// No JSON begins a formula but a number, which is none.
-			dst = appendCell(dst, defuseJSON(value))
+			dst = rowtext.AppendCell(dst, rowtext.DefuseJSON(value))
 		}
 	}
 	if f.whole {
-		dst = appendCell(append(dst, ','), defuseJSON(whole))
+		dst = rowtext.AppendCell(append(dst, ','), rowtext.DefuseJSON(whole))
 	}
 	return dst
 }
@@ -215,21 +215,9 @@ func (f *fieldColumns) appendCells(dst, object []byte) []byte {
 // string should have been, is shown as JSON.
 func appendText(dst, value []byte) []byte {
 	if value[0] == '"' {
-		return appendCell(dst, defuse(canon.Unquote(value)))
+		return rowtext.AppendCell(dst, rowtext.Defuse(canon.Unquote(value)))
 	}
-	return appendCell(dst, defuseJSON(value))
-}
-
-// appendCell appends a cell, quoted if it must be, or if it has another separator
-// of [rowtext.Separators]. Spaces at the ends are quoted because some programs trim
-// them else.
-func appendCell(dst []byte, text string) []byte {
-	if !strings.ContainsAny(text, "\",;|\t\r\n") && strings.TrimSpace(text) == text {
-		return append(dst, text...)
-	}
-	dst = append(dst, '"')
-	dst = append(dst, strings.ReplaceAll(text, `"`, `""`)...)
-	return append(dst, '"')
+	return rowtext.AppendCell(dst, rowtext.DefuseJSON(value))
 }
 
 // errorText shows the errors of a row for people.

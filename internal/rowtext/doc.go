@@ -1,6 +1,6 @@
 // Package rowtext reads what texts of rows have in common wherever they are read,
-// by the service and by its client: how a text begins, and the records and the
-// header of CSV.
+// by the service and by its client: how a text begins, and the records, the header
+// and the cells of CSV.
 //
 // # The separator
 //
@@ -16,6 +16,11 @@
 // bytes, so a record that is longer than its reader holds is passed over like any
 // other, with memory for its first bytes. Of a record with too many cells only
 // their number is kept. Both are for the caller to refuse, as one row.
+//
+// # Formulas
+//
+// A cell that a spreadsheet would run as a formula is written with an apostrophe in
+// front, which is taken away when it is read: [Defuse] and [Restore].
 //
 // # Errors
 //

@@ -2,9 +2,11 @@ package rowtext
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -14,7 +16,7 @@ var ErrNoHeader = &Error{Message: "the CSV has no header row"}
 
 // A Header is the header row of a CSV text.
 type Header struct {
-	Text    []byte // as it stands, with its end
+	Text    []byte // with its end, as it stands but for columns that are renamed
 	Columns []Column
 }
 
@@ -108,6 +110,9 @@ func (r *Records) header() (*Header, error) {
 	if rec.Used > MaxCells {
 		return nil, refuse("the header row has %d columns; the limit is %d", rec.Used, MaxCells)
 	}
+	if missing := r.missing(rec); missing != "" {
+		return nil, refuse("%s", missing)
+	}
 	h := &Header{Text: rec.Text, Columns: make([]Column, 0, rec.Used)}
 	type place struct {
 		part Part
@@ -115,7 +120,7 @@ func (r *Records) header() (*Header, error) {
 	}
 	places := make(map[place]int, rec.Used)
 	for i := range rec.Used {
-		name := rec.Cell(i)
+		name := r.name(rec, i)
 		c, problem := parseColumn(string(clip(name)))
 		if rec.Blank == i+1 {
 			problem = "begins with blanks and then a quote: remove the blanks"
@@ -135,10 +140,62 @@ func (r *Records) header() (*Header, error) {
 		h.Columns = h.Columns[:n-1]
 	}
 	if !slices.ContainsFunc(h.Columns, func(c Column) bool { return c.Part <= Email }) {
-		return nil, refuse("no column is userId or email, of which one is needed; column 1 is %s", Quote(rec.Cell(0)))
+		return nil, refuse("no column is userId or email, of which one is needed; column 1 is %s", Quote(r.name(rec, 0)))
 	}
-	h.Text = bytes.Clone(h.Text)
+	h.Text = r.headerText(rec)
 	return h, nil
+}
+
+// name returns the name of a column: what its cell says, or the name it is given.
+func (r *Records) name(rec *Record, i int) []byte {
+	cell := rec.Cell(i)
+	if name, ok := r.renamed[string(bytes.TrimSpace(cell))]; ok {
+		return []byte(cmp.Or(name, NoteRest))
+	}
+	return cell
+}
+
+// missing says which column is to be renamed and is not there, "" if all are.
+func (r *Records) missing(rec *Record) string {
+	if len(r.renamed) == 0 {
+		return ""
+	}
+	there := make(map[string]bool, rec.Used)
+	var shown []string
+	for i := range rec.Used {
+		name := string(bytes.TrimSpace(rec.Cell(i)))
+		there[name] = true
+		if i < maxShown {
+			shown = append(shown, Quote(name))
+		}
+	}
+	if rec.Used > maxShown {
+		shown = append(shown, "…")
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.renamed)) {
+		if !there[name] {
+			return fmt.Sprintf("no column is %s, which is to be renamed; the columns are %s", Quote(name), strings.Join(shown, ", "))
+		}
+	}
+	return ""
+}
+
+// maxShown is how many names of columns a message shows.
+const maxShown = 20
+
+// headerText returns the text of a header with the names of its columns.
+func (r *Records) headerText(rec *Record) []byte {
+	if len(r.renamed) == 0 {
+		return bytes.Clone(rec.Text)
+	}
+	var text []byte
+	for i := range rec.Used {
+		if i > 0 {
+			text = append(text, r.sep)
+		}
+		text = append(append(append(text, '"'), bytes.ReplaceAll(r.name(rec, i), []byte{'"'}, []byte(`""`))...), '"')
+	}
+	return append(text, '\n')
 }
 
 // clip returns a name without blanks around it, and no more of it than it takes to

@@ -57,6 +57,40 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// Columns have the names that they are given, also where these decide what separates
+// the cells.
+func TestRenamedColumns(t *testing.T) {
+	header := func(text string, names map[string]string) (*rowtext.Header, error) {
+		r := rowtext.NewRecords(strings.NewReader(text), rowtext.Separators, 1000)
+		r.Rename(names)
+		return r.Header()
+	}
+	for text, test := range map[string]struct {
+		names map[string]string
+		want  string
+	}{
+		"user,Mail\r\nu,v":                      {map[string]string{"user": "userId", "Mail": "email"}, "\"userId\",\"email\"\n"},
+		"user; Mail ;customFields.a,b\n":        {map[string]string{"user": "userId", "Mail": "email"}, "\"userId\";\"email\";\"customFields.a,b\"\n"},
+		"email,\"Say \"\"Hi\"\"\",\"a, b\",,\n": {map[string]string{"Say \"Hi\"": "metadata.h;\n\"x\"", "a, b": ""}, "\"email\",\"metadata.h;\n\"\"x\"\"\",\"_rest\"\n"},
+	} {
+		h, err := header(text, test.names)
+		require.NoError(t, err, text)
+		assert.Equal(t, test.want, string(h.Text))
+		same, err := header(test.want, nil)
+		require.NoError(t, err, "rule: the text is a header of the same columns")
+		assert.Equal(t, h.Columns, same.Columns)
+	}
+	for text, want := range map[string]string{
+		"user,Mail,email\n":               `column 3 "email" appears twice: column 2 is "email" too`,
+		"user,Mail,age\n":                 `column 3 "age" is unknown`,
+		"user;Email\n":                    `no column is "Mail", which is to be renamed; the columns are "user;Email" (read with "," between cells; the line also has ;)`,
+		strings.Repeat("user,", 30) + "x": `"user", …`,
+	} {
+		_, err := header(text, map[string]string{"Mail": "email", "user": "userId"})
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 // A header that is refused can be read as a record all the same.
 func TestHeaderRefused(t *testing.T) {
 	for text, want := range map[string]string{

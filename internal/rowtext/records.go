@@ -30,6 +30,7 @@ type Records struct {
 	in         io.Reader
 	separators string
 	limit      int
+	renamed    map[string]string
 
 	buf    []byte
 	pos    int   // where the next record begins in buf
@@ -48,6 +49,10 @@ type Records struct {
 func NewRecords(text io.Reader, separators string, limit int) *Records {
 	return &Records{in: text, separators: separators, limit: limit}
 }
+
+// Rename gives columns other names when the header is read: those whose header, without
+// the blanks around it, is a key. A column that is renamed to "" is passed over.
+func (r *Records) Rename(names map[string]string) { r.renamed = names }
 
 // Separator is what cells are separated by, once the header was read.
 func (r *Records) Separator() byte { return r.sep }

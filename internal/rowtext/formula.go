@@ -1,4 +1,4 @@
-package rowio
+package rowtext
 
 import (
 	"bytes"
@@ -16,21 +16,21 @@ const (
 	formulaBlanks = "\t\r\n"
 )
 
-// cellBreaks are what a program takes for the end of a cell that does not know that
+// CellBreaks are what a program takes for the end of a cell that does not know that
 // commas separate them: it takes no notice of quotes within a cell either. JSON
 // has the first two in strings only.
-const cellBreaks = ";|\t\r\n"
+const CellBreaks = ";|\t\r\n"
 
 // A text that begins with any number of apostrophes and characters that are not
 // seen, and then with a sign of a formula, gets one more apostrophe in front when
 // it is written, and loses one when it is read. So every text comes back as it was,
 // also one that truly begins with an apostrophe, and a cell that begins with an
 // apostrophe and a letter is never touched. The same is done behind each of
-// cellBreaks within the text, and undone where it is known to have been done.
+// CellBreaks within the text, and undone where it is known to have been done.
 
-// defuse returns the cell for a text so that no spreadsheet runs it, or a part of
+// Defuse returns the cell for a text so that no spreadsheet runs it, or a part of
 // it.
-func defuse(text string) string {
+func Defuse(text string) string {
 	var b strings.Builder
 	starts := startsFormula
 	for rest := []byte(text); len(rest) > 0; starts = startsSign {
@@ -44,8 +44,8 @@ func defuse(text string) string {
 	return b.String()
 }
 
-// defuseJSON is defuse for JSON, which begins no formula itself.
-func defuseJSON(text []byte) string {
+// DefuseJSON is [Defuse] for JSON, which begins no formula itself.
+func DefuseJSON(text []byte) string {
 	var b strings.Builder
 	for rest := text; len(rest) > 0; {
 		n := segment(rest)
@@ -60,9 +60,9 @@ func defuseJSON(text []byte) string {
 	return b.String()
 }
 
-// restore returns the text of a cell that may have been defused: at its beginning,
+// Restore returns the text of a cell that may have been defused: at its beginning,
 // or within it too. It uses the room of scratch, which may grow.
-func restore(cell []byte, within bool, scratch *[]byte) []byte {
+func Restore(cell []byte, within bool, scratch *[]byte) []byte {
 	if bytes.IndexByte(cell, '\'') < 0 {
 		return cell
 	}
@@ -86,9 +86,9 @@ func restore(cell []byte, within bool, scratch *[]byte) []byte {
 	}
 }
 
-// segment is how long a text is up to the first of cellBreaks, that included.
+// segment is how long a text is up to the first of CellBreaks, that included.
 func segment(text []byte) int {
-	if n := bytes.IndexAny(text, cellBreaks); n >= 0 {
+	if n := bytes.IndexAny(text, CellBreaks); n >= 0 {
 		return n + 1
 	}
 	return len(text)
@@ -103,11 +103,11 @@ func startsFormula(text []byte) bool {
 	return isSign(bytes.TrimLeftFunc(text, func(r rune) bool { return r == '\'' || isUnseen(r) }))
 }
 
-// startsSign reports whether what stands before the first of cellBreaks begins like
+// startsSign reports whether what stands before the first of CellBreaks begins like
 // a formula.
 func startsSign(text []byte) bool {
 	return isSign(bytes.TrimLeftFunc(text, func(r rune) bool {
-		return r == '\'' || isUnseen(r) && !strings.ContainsRune(cellBreaks, r)
+		return r == '\'' || isUnseen(r) && !strings.ContainsRune(CellBreaks, r)
 	}))
 }
 
@@ -120,4 +120,15 @@ func isSign(text []byte) bool {
 // control character, or one for formatting, as those without width.
 func isUnseen(r rune) bool {
 	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+}
+
+// AppendCell appends the cell for a text, quoted if it must be, or if it has another
+// of [Separators]. Spaces at the ends are quoted because some programs trim them else.
+func AppendCell(dst []byte, text string) []byte {
+	if !strings.ContainsAny(text, "\",;|\t\r\n") && strings.TrimSpace(text) == text {
+		return append(dst, text...)
+	}
+	dst = append(dst, '"')
+	dst = append(dst, strings.ReplaceAll(text, `"`, `""`)...)
+	return append(dst, '"')
 }
