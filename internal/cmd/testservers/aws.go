@@ -2,10 +2,11 @@ package main
 
 import "strings"
 
-// What the SDKs of AWS call the two services in AWS_ENDPOINT_URL_....
+// What the SDKs of AWS call the services in AWS_ENDPOINT_URL_....
 const (
 	serviceDynamoDB = "DYNAMODB"
 	serviceS3       = "S3"
+	serviceSQS      = "SQS"
 )
 
 // awsServers are what -aws starts unless -only says otherwise: the smallest servers

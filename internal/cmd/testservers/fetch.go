@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -53,7 +54,8 @@ func goProgram(ctx context.Context, pkg, dir string) error {
 }
 
 // tool runs a program in dir with env added to the environment. Its error holds
-// what the program wrote to its standard error, on one line.
+// what the program wrote to its standard error, or else, as Maven does, to its
+// standard output, on one line.
 func tool(ctx context.Context, dir string, env []string, name string, args ...string) error {
 	if _, err := exec.LookPath(name); err != nil {
 		return fmt.Errorf("%s not found", name)
@@ -63,8 +65,8 @@ func tool(ctx context.Context, dir string, env []string, name string, args ...st
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	ownGroup(cmd)
 	cmd.Cancel = func() error { return killGroup(cmd.Process) }
 	cmd.WaitDelay = stopTimeout
@@ -72,7 +74,7 @@ func tool(ctx context.Context, dir string, env []string, name string, args ...st
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return fmt.Errorf("%s %s: %w: %s", name, args[0], err, oneLine(stderr.String()))
+		return fmt.Errorf("%s %s: %w: %s", name, args[0], err, oneLine(cmp.Or(stderr.String(), stdout.String())))
 	}
 	return nil
 }

@@ -50,6 +50,9 @@ func TestToolSaysWhatIsMissing(t *testing.T) {
 	if _, err := dynamoDBLocal.fetch(t.Context(), nil); err == nil || err.Error() != "java not found" {
 		t.Errorf("fetch of DynamoDB Local returned %v", err)
 	}
+	if err := mavenJars(t.Context(), "group:name:1", t.TempDir()); err == nil || err.Error() != "mvn not found" {
+		t.Errorf("mavenJars returned %v", err)
+	}
 }
 
 func TestOneLine(t *testing.T) {

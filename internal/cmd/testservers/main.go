@@ -4,9 +4,9 @@
 //
 //	go run ./internal/cmd/testservers [flags] -- COMMAND [ARGS...]
 //
-// It fetches DynamoDB Local, dynoxide and the test data with npm and versitygw
-// with go install, as the user has configured these, into a cache that later runs
-// reuse, and starts each server on a free loopback port. COMMAND finds them in its
+// It fetches DynamoDB Local, dynoxide and the test data with npm, versitygw with go
+// install and ElasticMQ with Maven, as the user has configured these, into a cache that
+// later runs reuse, and starts each server on a free loopback port. COMMAND finds them in its
 // environment:
 //
 //	BULKOPS_TEST_DYNAMODB_LOCAL   URL of DynamoDB Local
@@ -14,6 +14,7 @@
 //	BULKOPS_TEST_S3               URL of versitygw, an S3 server
 //	BULKOPS_TEST_S3_ACCESS_KEY    the credentials that versitygw accepts
 //	BULKOPS_TEST_S3_SECRET_KEY
+//	BULKOPS_TEST_SQS              URL of ElasticMQ, an SQS server
 //	BULKOPS_TEST_DYNOXIDE_PROGRAM the programs of these two, for a command that starts
 //	BULKOPS_TEST_S3_PROGRAM       and kills servers of its own
 //	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings

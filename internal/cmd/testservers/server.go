@@ -23,4 +23,4 @@ type server struct {
 	command func(dir, data string, port int) (cmd *exec.Cmd, env []string)
 }
 
-var servers = []server{dynamoDBLocal, dynoxide, versitygw}
+var servers = []server{dynamoDBLocal, dynoxide, versitygw, elasticMQ}

@@ -9,17 +9,35 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // A call is one request that meets a fault.
 type call struct {
-	request    *http.Request
-	next       http.RoundTripper
-	operation  string
-	isDynamoDB bool
-	random     *rand.Rand
+	request   *http.Request
+	next      http.RoundTripper
+	operation string
+	service   service
+	random    *rand.Rand
+}
+
+// A service is what a call is to: what its target begins with in the JSON protocol of
+// AWS, or S3, which has another.
+type service string
+
+const (
+	dynamoDBService service = "DynamoDB_20120810"
+	sqsService      service = "AmazonSQS"
+	s3Service       service = ""
+)
+
+// jsonOperation names a call to a service that speaks JSON 1.0, such as "GetItem": the
+// header X-Amz-Target is the service and the operation.
+func jsonOperation(request *http.Request) (operation string, to service) {
+	target, operation, _ := strings.Cut(request.Header.Get("X-Amz-Target"), ".")
+	return operation, service(target)
 }
 
 // inject makes the fault. As [http.RoundTripper] demands, it closes the request's
@@ -32,10 +50,14 @@ func (c *call) inject(rule Rule) (*http.Response, error) {
 		return c.delayAnswer(rule.Delay)
 	}
 	defer c.closeBody()
-	if !c.isDynamoDB {
+	switch c.service {
+	case dynamoDBService:
+		return c.injectDynamoDB(rule.Kind)
+	case sqsService:
+		return c.refuseSQS(rule.Kind)
+	default:
 		return c.refuseS3(rule.Kind), nil
 	}
-	return c.injectDynamoDB(rule.Kind)
 }
 
 func (c *call) closeBody() {

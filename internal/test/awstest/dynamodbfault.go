@@ -15,14 +15,6 @@ const (
 	internalMessage   = "The request could not be processed because of an internal failure"
 )
 
-// dynamoDBOperation names a call to DynamoDB, such as "GetItem"; ok is false for
-// calls to other services. DynamoDB speaks JSON 1.0, where the header X-Amz-Target
-// is the version of the API and the operation.
-func dynamoDBOperation(request *http.Request) (operation string, ok bool) {
-	version, operation, _ := strings.Cut(request.Header.Get("X-Amz-Target"), ".")
-	return operation, strings.HasPrefix(version, "DynamoDB_")
-}
-
 func (c *call) injectDynamoDB(kind Kind) (*http.Response, error) {
 	if kind == ServerError {
 		return c.refuse(http.StatusInternalServerError, "InternalServerError", internalMessage), nil

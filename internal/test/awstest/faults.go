@@ -25,11 +25,11 @@ const (
 	// Throttle refuses the call. DynamoDB: HTTP 400 with
 	// ProvisionedThroughputExceededException or ThrottlingException; a
 	// transaction may also be cancelled, with the throttle as the reason of one of
-	// its actions. S3: HTTP 503 with SlowDown.
+	// its actions. S3: HTTP 503 with SlowDown. SQS: HTTP 400 with RequestThrottled.
 	Throttle Kind = "Throttle"
 
 	// ServerError refuses the call with HTTP 500: InternalServerError of DynamoDB,
-	// InternalError of S3.
+	// InternalError of S3, InternalFailure of SQS.
 	ServerError Kind = "ServerError"
 
 	// UnprocessedItems leaves at least one, and not all, of the writes of a
@@ -65,7 +65,7 @@ type Rule struct {
 	Kind Kind
 
 	// Operations are the calls that the fault can happen to: operations of DynamoDB
-	// ("BatchGetItem"), and of S3 ("PutObject", "CompleteMultipartUpload") or HTTP
+	// ("BatchGetItem") and SQS ("SendMessage"), and of S3 ("PutObject", "CompleteMultipartUpload") or HTTP
 	// methods there ("PUT"). Empty means every call that Kind can happen to.
 	Operations []string
 
@@ -166,8 +166,8 @@ var kindOperations = map[Kind][]string{
 // RoundTrip implements [http.RoundTripper].
 func (f *Faults) RoundTrip(request *http.Request) (*http.Response, error) {
 	c := &call{request: request, next: f.next}
-	var operation string
-	if operation, c.isDynamoDB = dynamoDBOperation(request); !c.isDynamoDB {
+	operation, service := jsonOperation(request)
+	if c.service = service; service == s3Service {
 		operation = s3Operation(request)
 	}
 	rule, random := f.choose(operation, request.Method)

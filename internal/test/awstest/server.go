@@ -1,5 +1,5 @@
 // Package awstest lets tests run against real servers with the protocols of
-// DynamoDB and S3, and makes the faults that these servers do not make by
+// DynamoDB, S3 and SQS, and makes the faults that these servers do not make by
 // themselves. Only tests import it.
 //
 // The servers are named by environment variables, which the command
@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/bulkops/bulkops/internal/awsconf"
@@ -29,6 +30,7 @@ const (
 	EnvS3            = "BULKOPS_TEST_S3"             // URL of an S3 server
 	EnvS3AccessKey   = "BULKOPS_TEST_S3_ACCESS_KEY"  // what the S3 server accepts
 	EnvS3SecretKey   = "BULKOPS_TEST_S3_SECRET_KEY"
+	EnvSQS           = "BULKOPS_TEST_SQS" // URL of ElasticMQ, an SQS server
 
 	// EnvRequire makes a missing server a failure of the test if it is "1".
 	EnvRequire = "BULKOPS_REQUIRE_BACKENDS"
@@ -37,7 +39,7 @@ const (
 // Region is the region of every [Server].
 const Region = "us-east-1"
 
-// The DynamoDB servers accept any credentials; DynamoDB Local wants letters and
+// The servers of DynamoDB and SQS accept any credentials; DynamoDB Local wants letters and
 // digits only.
 const anyAccessKey, anySecretKey = "bulkopstest", "bulkopstest"
 
@@ -68,6 +70,12 @@ func Dynoxide(tb testing.TB) Server {
 func S3(tb testing.TB) Server {
 	tb.Helper()
 	return Server{"S3", need(tb, EnvS3), need(tb, EnvS3AccessKey), need(tb, EnvS3SecretKey)}
+}
+
+// SQS returns the SQS server. It skips or fails the test if the server is not named.
+func SQS(tb testing.TB) Server {
+	tb.Helper()
+	return Server{"SQS", need(tb, EnvSQS), anyAccessKey, anySecretKey}
 }
 
 // EachDynamoDB runs test as a subtest for every DynamoDB server. The subtest of
@@ -124,4 +132,9 @@ func (s Server) S3(transport http.RoundTripper) *s3.Client {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
+}
+
+// SQS returns a client of the server that makes no attempt beyond the first.
+func (s Server) SQS(transport http.RoundTripper) *sqs.Client {
+	return sqs.NewFromConfig(s.Config(transport), func(o *sqs.Options) { o.Retryer = aws.NopRetryer{} })
 }
