@@ -24,7 +24,7 @@ type mutation struct {
 
 // mutations returns all faults, by package.
 func mutations() []mutation {
-	return slices.Concat(bulkFaults, dynamostore, dynamojobs)
+	return slices.Concat(bulkFaults, dynamostore, dynamojobs, sqsjobs)
 }
 
 // pkg is the import path of the package under test, relative to the module.
