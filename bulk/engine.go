@@ -238,7 +238,11 @@ func (e *engine) lookup(ctx context.Context, items []*item, begins bool) error {
 			if e.isHalted() && !slices.ContainsFunc(items, func(it *item) bool { return it.sent }) {
 				return errHalted // while it waited for its turn
 			}
-			found, err = e.store.Lookup(ctx, e.tenant, refs)
+			if found, err = e.store.Lookup(ctx, e.tenant, refs); Retryable(err) {
+				for _, it := range items {
+					e.health.failing(&it.trouble)
+				}
+			}
 			return err
 		})
 	}

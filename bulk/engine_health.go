@@ -1,6 +1,9 @@
 package bulk
 
-import "sync"
+import (
+	"cmp"
+	"sync"
+)
 
 // A health tells a store that is down from one that is at odds with some rows. Rows
 // that the store refuses for good say nothing against it.
@@ -8,6 +11,14 @@ type health struct {
 	mu       sync.Mutex
 	answered bool // it has answered for a row
 	unmet    int  // rows that it failed since then
+	trouble  int  // rows that it failed since then, or is failing: some are still tried
+	answers  int
+}
+
+// A grievance is what a row has against the store.
+type grievance struct {
+	first, last int  // the answers that the store had given before it failed the row, and 1
+	heard       bool // the row was given a second chance
 }
 
 // outageRows is how many rows a store fails one after the other if it is down.
@@ -17,7 +28,34 @@ const outageRows = 25
 func (h *health) met() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.answered, h.unmet = true, 0
+	h.answered, h.unmet, h.trouble = true, 0, 0
+	h.answers++
+}
+
+// failing says that a call for a row has failed. So it is known that a store is down
+// before the first of many rows has been tried often enough to be given up.
+func (h *health) failing(row *grievance) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.answers + 1
+	row.first = cmp.Or(row.first, now)
+	if row.last != now {
+		row.last = now
+		h.trouble++
+	}
+}
+
+// secondChance reports, once, whether a row that was tried often enough is to be
+// tried as often again: the store has answered for nobody since it began to fail
+// the row. It may be down, and the rows that would show it wait for this one.
+func (h *health) secondChance(row *grievance) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if row.heard || row.first != h.answers+1 {
+		return false
+	}
+	row.heard = true
+	return true
 }
 
 // unsure says that nobody can tell whether the store did the write of a row: so it
@@ -29,12 +67,13 @@ func (h *health) unsure() {
 }
 
 // failed says that the store failed some rows in spite of all retries, and reports
-// whether it is down.
+// whether it is down, as far as rows show that are still tried.
 func (h *health) failed(rows int) (down bool) {
 	h.mu.Lock()
 	h.unmet += rows
+	down = rows > 0 && h.trouble >= outageRows
 	h.mu.Unlock()
-	return h.down()
+	return down || h.down()
 }
 
 // down reports whether the store is down: it failed many rows one after the other,

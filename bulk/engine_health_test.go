@@ -29,4 +29,33 @@ func TestHealth(t *testing.T) {
 		assert.True(t, h.failed(1), "a batch in a row")
 		assert.False(t, h.silent(), "it has answered before")
 	})
+	t.Run("ManyAreStillTried", func(t *testing.T) {
+		var h health
+		h.met()
+		rows := make([]grievance, outageRows)
+		for i := range rows[1:] {
+			h.failing(&rows[i])
+			h.failing(&rows[i])
+		}
+		assert.False(t, h.failed(1), "each counts once")
+		h.met()
+		for i := range rows[1:] {
+			h.failing(&rows[i])
+		}
+		assert.False(t, h.failed(1), "it answered in between")
+		h.failing(&rows[outageRows-1])
+		assert.True(t, h.failed(1))
+	})
+	t.Run("SecondChance", func(t *testing.T) {
+		var h health
+		h.met()
+		var early, late grievance
+		h.failing(&early)
+		h.met()
+		h.failing(&early)
+		h.failing(&late)
+		assert.False(t, h.secondChance(&early), "it answered in between")
+		assert.True(t, h.secondChance(&late))
+		assert.False(t, h.secondChance(&late), "once")
+	})
 }

@@ -33,6 +33,7 @@ type item struct {
 	failures int   // outcomes that were failures of the store
 	fences   int   // fences that failed
 	losses   int   // outcomes that were conflicts
+	trouble  grievance
 }
 
 // ref names what has to be looked up: the user of the entry, by its id, and what a
@@ -124,6 +125,7 @@ func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error
 // entry, or was not found out, is live.
 func (s *settlement) judge(it *item) verdict {
 	if it.found.Err != nil {
+		s.health.failing(&it.trouble)
 		if it.failures++; it.err == nil || it.entry == nil {
 			it.err = it.found.Err
 		}
@@ -145,10 +147,15 @@ func (s *settlement) judge(it *item) verdict {
 	return v
 }
 
-// isHopeless reports whether an item whose entry was not done is to be given up.
+// isHopeless reports whether an item whose entry was not done is to be given up. An
+// item may have a second chance.
 func (s *settlement) isHopeless(it *item) bool {
 	switch {
 	case it.failures >= s.attempts():
+		if s.patient && !s.isHalted() && s.health.secondChance(&it.trouble) {
+			it.failures = 0
+			return false
+		}
 		return true
 	case it.err == nil:
 		return false
@@ -539,6 +546,7 @@ func (s *settlement) outcomes(ctx context.Context, writing []*item, outcomes []e
 			}
 		default:
 			it.failures++
+			s.health.failing(&it.trouble)
 			it.open, it.doubt, it.late = true, true, it.late || underWay(it.err)
 		}
 		rest = append(rest, it)
