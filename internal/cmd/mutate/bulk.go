@@ -486,7 +486,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 19: ended by own token", file: "bulk/job_end.go",
-		old: `job.Token == a.job.Token && job.Status == status`, new: `job.Status.Ended()`,
+		old: `ranToken(&job) == a.job.Token && job.Status == status`, new: `job.Status.Ended()`,
 		test: "^TestJobThatAnotherEnded$",
 	},
 	{
