@@ -54,4 +54,7 @@
 //
 // [Queue.Serve] is the same for a process that stays: it receives the messages
 // itself.
+//
+// Neither tells a [bulk.Notifier] of the end of jobs, and nothing rings for that: call
+// [bulk.Worker.Notify] after Answer, with the id that it returned, and once a minute.
 package sqsjobs

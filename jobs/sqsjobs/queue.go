@@ -50,10 +50,11 @@ func (q *Queue) Create(ctx context.Context, spec bulk.JobSpec) error {
 }
 
 // Save implements [bulk.JobQueue]. It rings for a lease that is given up, at once or
-// after RetryAfter.
+// after RetryAfter, but not for that of a job that has ended: it is not to be run.
 func (q *Queue) Save(ctx context.Context, id string, token int64, change bulk.JobChange) (bulk.Job, error) {
 	job, err := q.jobQueue.Save(ctx, id, token, change)
-	if change.End == "" && change.Lease <= 0 && mayBeDone(err) {
+	ended := change.End != "" || change.Notified || job.Status.Ended()
+	if !ended && change.Lease <= 0 && mayBeDone(err) {
 		q.ring(ctx, bell{job: id, tenant: job.Tenant, after: change.RetryAfter})
 	}
 	return job, err

@@ -144,8 +144,17 @@ func TestRings(t *testing.T) {
 	}, {
 		name: "cancel",
 		do: func(t *testing.T, q *sqsjobs.Queue, job bulk.Job) error {
-			_, err := q.Cancel(t.Context(), job.ID, "")
+			_, err := q.Cancel(t.Context(), job.ID, bulk.Cancellation{})
 			return err
+		},
+	}, {
+		name: "telling of an end",
+		do: func(t *testing.T, q *sqsjobs.Queue, job bulk.Job) error {
+			err1 := save(bulk.JobChange{End: bulk.JobCompleted, Notify: true})(t, q, job)
+			job, err2 := q.Claim(t.Context(), bulk.Claim{JobID: job.ID, Lease: time.Minute, Ended: true})
+			err3 := save(bulk.JobChange{})(t, q, job)
+			job, err4 := q.Claim(t.Context(), bulk.Claim{JobID: job.ID, Lease: time.Minute, Ended: true})
+			return errors.Join(err1, err2, err3, err4, save(bulk.JobChange{Notified: true})(t, q, job))
 		},
 	}, {
 		name: "get, list and delete", err: bulk.ErrJobNotEnded,

@@ -486,7 +486,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 19: ended by own token", file: "bulk/job_end.go",
-		old: `job.Token == a.job.Token && job.Status == status`, new: `job.Status.Ended()`,
+		old: `ranToken(&job) == a.job.Token && job.Status == status`, new: `job.Status.Ended()`,
 		test: "^TestJobThatAnotherEnded$",
 	},
 	{
@@ -712,5 +712,46 @@ var bulkFaults = []mutation{
 	{
 		name: "rule 3: a final that replaces a write is durable first", file: "bulk/engine_settle.go",
 		old: `s.journal.note(e, it.put)`, new: `s.journal.note(e, false)`, test: "^TestRowThatFailedIsNotAppliedLater$",
+	},
+	{
+		name: "notify: the end says so", file: "bulk/job_end.go",
+		old: `, Notify: a.cfg.Notifier != nil}`, new: `}`,
+		test: "^TestNotifyAfterCrash$",
+	},
+	{
+		name: "notify: a cancel says so", file: "bulk/importer.go",
+		old: `, Notify: im.cfg.Notifier != nil}`, new: `}`,
+		test: "^TestNotifyAfterCrash$",
+	},
+	{
+		name: "notify: beside the jobs", file: "bulk/worker_notify.go",
+		old: `	t.group.Go(func() {
+		defer free()
+		t.tell(&job)
+	})
+`, new: `	t.tell(&job)
+	free()
+`,
+		test: "^TestDeafNotifier$",
+	},
+	{
+		name: "notify: sweep", file: "bulk/worker_notify.go",
+		old: `notifySweep = time.Minute`, new: `notifySweep = time.Hour`,
+		test: "^TestEndsOfADeadWorkerAreSwept$",
+	},
+	{
+		name: "notify: lease outlasts the call", file: "bulk/worker_notify.go",
+		old: `t.cfg.Lease + min(t.cfg.CallTimeout, notifyLongest)`, new: `time.Second`,
+		test: "^TestNotify$|^TestDeafNotifier$|^TestStopWhileItTells$",
+	},
+	{
+		name: "notify: given up some day", file: "bulk/worker_notify.go",
+		old: `if job.Attempts > notifyAttempts {`, new: `if false {`,
+		test: "^TestNotifierThatKills$",
+	},
+	{
+		name: "notify: tellings ran no rows", file: "bulk/importer_delete.go",
+		old: `job.Token - int64(job.Attempts)`, new: `job.Token`,
+		test: "^TestDeleteAfterTellings$",
 	},
 }

@@ -131,7 +131,7 @@ var dynamojobs = []mutation{
 	},
 	{
 		name: "a save that is refused for the lease is tried again", file: "jobs/dynamojobs/queue.go",
-		old: ` || !it.has(attrLease) {`, new: ` {`, test: "^TestConformance$/.*/Save/RefusesAfterRelease",
+		old: ` || !it.has(attrLease)`, new: ``, test: "^TestConformance$/.*/Save/RefusesAfterRelease",
 	},
 	{
 		name: "the saves of all workers share a nonce", file: "jobs/dynamojobs/record.go",

@@ -25,7 +25,11 @@ var sqsjobs = []mutation{
 	},
 	{
 		name: "an end rings", file: "jobs/sqsjobs/queue.go",
-		old: `change.End == "" && change.Lease`, new: `change.Lease`, test: "TestRings/end",
+		old: `ended := change.End != "" || change.Notified || job.Status.Ended()`, new: `ended := false`, test: "^TestRings$/^end$",
+	},
+	{
+		name: "telling of an end rings", file: "jobs/sqsjobs/queue.go",
+		old: `change.Notified || job.Status.Ended()`, new: `false`, test: "^TestRings$/telling_of_an_end",
 	},
 	{
 		name: "a heartbeat rings", file: "jobs/sqsjobs/queue.go",
