@@ -385,7 +385,7 @@ func TestCancelWhileDecisionsAreWrittenDown(t *testing.T) {
 		job := f.submit(150, bulk.DefaultOptions())
 		f.cfg.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
 			if op == "Put" && strings.Contains(key, "/journal/") {
-				_, err := f.jobs.Cancel(t.Context(), job.ID, "")
+				_, err := f.jobs.Cancel(t.Context(), job.ID, bulk.Cancellation{})
 				assert.NoError(t, err)
 			}
 			return nil

@@ -163,7 +163,13 @@ func (q guardedJobs) List(ctx context.Context, filter JobFilter) (jobs []Job, cu
 }
 
 func (q guardedJobs) Claim(ctx context.Context, claim Claim) (Job, error) {
-	return call(ctx, q.guard, "JobQueue.Claim", func(ctx context.Context) (Job, error) { return q.JobQueue.Claim(ctx, claim) })
+	return call(ctx, q.guard, "JobQueue.Claim", func(ctx context.Context) (Job, error) {
+		job, err := q.JobQueue.Claim(ctx, claim)
+		if err == nil && job.Status.Ended() != claim.Ended {
+			err = &contractError{fmt.Sprintf("JobQueue.Claim with Ended %t returned a job that is %s", claim.Ended, job.Status)}
+		}
+		return job, err
+	})
 }
 
 func (q guardedJobs) Save(ctx context.Context, id string, token int64, change JobChange) (Job, error) {
@@ -172,9 +178,9 @@ func (q guardedJobs) Save(ctx context.Context, id string, token int64, change Jo
 	})
 }
 
-func (q guardedJobs) Cancel(ctx context.Context, id, results string) (Job, error) {
+func (q guardedJobs) Cancel(ctx context.Context, id string, cancellation Cancellation) (Job, error) {
 	return call(ctx, q.guard, "JobQueue.Cancel", func(ctx context.Context) (Job, error) {
-		return q.JobQueue.Cancel(ctx, id, results)
+		return q.JobQueue.Cancel(ctx, id, cancellation)
 	})
 }
 

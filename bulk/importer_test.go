@@ -881,8 +881,8 @@ func (q *hookedJobs) Save(ctx context.Context, id string, token int64, change bu
 	return job, err
 }
 
-func (q *hookedJobs) Cancel(ctx context.Context, id, results string) (job bulk.Job, err error) {
-	err = q.call("Cancel", func() error { job, err = q.JobQueue.Cancel(ctx, id, results); return err })
+func (q *hookedJobs) Cancel(ctx context.Context, id string, cancellation bulk.Cancellation) (job bulk.Job, err error) {
+	err = q.call("Cancel", func() error { job, err = q.JobQueue.Cancel(ctx, id, cancellation); return err })
 	return job, err
 }
 

@@ -60,13 +60,14 @@ type Job struct {
 	CompletedAt time.Time `json:"completedAt,omitzero"` // when the job ended
 	// CancelRequested asks the worker to stop.
 	CancelRequested bool `json:"cancelRequested,omitempty"`
-	// Token is the fencing token: 0 at first, one more with every claim.
+	// Token is the fencing token: 0 at first, one more with every claim of any kind.
 	Token int64 `json:"token"`
 	// LeaseUntil is when the lease ends by itself; zero if nobody holds one.
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"`
 	// NotBefore is when the job may be claimed again after a failed attempt.
 	NotBefore time.Time `json:"notBefore,omitzero"`
-	// Attempts is the number of claims since progress was last saved.
+	// Attempts is the number of claims since progress was last saved, and of a job that
+	// has ended, of those to tell of its end.
 	Attempts int `json:"attempts"`
 	// Worker is the name of the worker of the last claim, for people.
 	Worker string `json:"worker,omitempty"`
@@ -78,6 +79,8 @@ type Job struct {
 	Results string `json:"results,omitempty"`
 	// Error is why a failed job failed, or why one was cancelled by itself.
 	Error *JobError `json:"error,omitempty"`
+	// Notify says that the job has ended and a [Notifier] is still to be told.
+	Notify bool `json:"notify,omitempty"`
 }
 
 // A JobError is why an import ended before its time.

@@ -37,7 +37,7 @@ func TestLostAnswerOfTheLastSave(t *testing.T) {
 			job := f.submit(150, bulk.DefaultOptions())
 			if cancel {
 				f.store.hook = func(context.Context, []bulk.Write) []error {
-					_, err := f.jobs.Cancel(t.Context(), job.ID, "")
+					_, err := f.jobs.Cancel(t.Context(), job.ID, bulk.Cancellation{})
 					assert.NoError(t, err)
 					f.store.heal()
 					return nil

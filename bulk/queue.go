@@ -59,6 +59,11 @@ type JobQueue interface {
 	// oldest job of a tenant, by its id, is taken, and the tenants take turns: one
 	// with many jobs does not keep the others waiting, not even one that comes
 	// later. After a job of one tenant comes one of another that has any.
+	//
+	// With claim.Ended it gives the lease of a job that has ended and whose Notify is
+	// set, in place of one to be run, if NotBefore has passed and nobody holds its
+	// lease. It leaves Status and StartedAt. No turns are promised among these, but
+	// one that waits for its NotBefore does not keep others waiting.
 	Claim(ctx context.Context, claim Claim) (Job, error)
 
 	// Save changes a job for the worker that holds its lease and returns the
@@ -68,19 +73,22 @@ type JobQueue interface {
 	// claimed, still serves.
 	//
 	// One Save may be a heartbeat, a checkpoint, the release of the lease or the
-	// end of the job: see [JobChange].
+	// end of the job: see [JobChange]. A job that was claimed by [Claim.Ended] can be
+	// renewed, given back, or noted as Notified; a checkpoint or an end is
+	// [ErrLeaseLost] then, as Notified is for a job that has not ended.
 	Save(ctx context.Context, id string, token int64, change JobChange) (Job, error)
 
-	// Cancel ends a pending job at once as [JobCancelled], with results as its
-	// Results, and sets CancelRequested on one that is processing. It returns the
-	// changed job, [ErrJobEnded] with the unchanged job if it had ended, or
-	// [ErrJobNotFound].
-	Cancel(ctx context.Context, id, results string) (Job, error)
+	// Cancel ends a pending job at once as [JobCancelled], as the cancellation says,
+	// and sets CancelRequested, and nothing else, on one that is processing. It
+	// returns the changed job, [ErrJobEnded] with the unchanged job if it had ended,
+	// or [ErrJobNotFound].
+	Cancel(ctx context.Context, id string, cancellation Cancellation) (Job, error)
 
 	// Delete removes a job that has ended: from then on it does not exist, for every
 	// method, and nothing is kept of it but its id, if that. It returns
 	// [ErrJobNotEnded] for a job that has not ended, and [ErrJobNotFound]; then it
-	// changes nothing.
+	// changes nothing. A job whose Notify is set, leased or not, is removed like any
+	// other, and nobody is told of its end any more.
 	Delete(ctx context.Context, id string) error
 }
 
@@ -88,8 +96,8 @@ type JobQueue interface {
 // of jobs.
 type JobNotifier interface {
 	// Changed returns a channel that is closed when a job may have become
-	// claimable, or have ended, after the call. It is a hint: workers, and callers
-	// who wait for the end of a job, also ask from time to time.
+	// claimable, by any kind of [Claim], or have ended, after the call. It is a hint:
+	// workers, and callers who wait for the end of a job, also ask from time to time.
 	Changed() <-chan struct{}
 }
 
@@ -112,6 +120,9 @@ type Claim struct {
 	Lease time.Duration
 	// Worker names the worker, for people.
 	Worker string
+	// Ended claims a job that has ended, to tell of its end: one whose Notify is set.
+	// Without it none that has ended is claimed.
+	Ended bool
 }
 
 // A JobChange is what [JobQueue.Save] changes. UpdatedAt becomes now in any case.
@@ -130,4 +141,17 @@ type JobChange struct {
 	// Results and Error are set on a job that End ends.
 	Results string
 	Error   *JobError
+	// Notify is set on a job that End ends: somebody is to be told of it. It also sets
+	// Attempts to 0. The job has ended for everybody, told or not.
+	Notify bool
+	// Notified clears the job's Notify, and gives the lease up for good. It is for
+	// jobs that have ended.
+	Notified bool
+}
+
+// A Cancellation is what [JobQueue.Cancel] sets on a pending job, which it ends.
+type Cancellation struct {
+	Results string
+	// Notify is as in [JobChange].
+	Notify bool
 }

@@ -27,11 +27,11 @@ func TestJobQueue(t *testing.T, open func(t *testing.T) bulk.JobQueue) {
 		c.run(&jobTest{T: t, ctx: caseContext(t), queue: open(t), tenant: unique("tenant"), own: new(sync.Map)})
 	}
 	// Before the others, as they claim whatever there is.
-	for _, c := range nextCases {
+	for _, c := range slices.Concat(nextCases, endedNextCases) {
 		t.Run(c.name, func(t *testing.T) { run(t, c) })
 	}
 	for _, c := range slices.Concat(
-		jobCreateCases, claimCases, saveCases, cancelCases, jobDeleteCases, listCases, expiryCases, jobArgumentCases, jobRaceCases, notifierCases,
+		jobCreateCases, claimCases, saveCases, cancelCases, jobDeleteCases, listCases, expiryCases, endedCases, jobArgumentCases, jobRaceCases, notifierCases,
 	) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,10 +119,15 @@ func jobID(at time.Time) string {
 	return fmt.Sprintf("job_%08x-%04x-7%03x-%04x-%012x", ms>>16, ms&0xffff, rand.Uint32N(1<<12), 0x8000|rand.Uint32N(1<<14), rand.Uint64N(1<<48))
 }
 
-// end makes an end of a job, so that it is not left to be claimed.
+// end makes an end of a job, so that it is not left to be claimed, in any way.
 func (t *jobTest) end(id string) {
 	ctx := context.WithoutCancel(t.ctx)
-	job, err := t.queue.Cancel(ctx, id, "")
+	job, err := t.queue.Cancel(ctx, id, bulk.Cancellation{})
+	if errors.Is(err, bulk.ErrJobEnded) && job.Notify {
+		if err := t.queue.Delete(ctx, id); err != nil {
+			t.Logf("job %s is not deleted: %v", id, err)
+		}
+	}
 	if err != nil || job.Status.Ended() {
 		return
 	}
@@ -223,11 +228,14 @@ func kindsOfChange() []bulk.JobChange {
 		{End: bulk.JobCompleted, Results: "refused/results"},
 		{End: bulk.JobFailed, Error: &bulk.JobError{Code: bulk.JobErrorInternal, Message: "refused"}, Progress: fullProgress()},
 		{End: bulk.JobCancelled},
+		{Notified: true},
 	}
 }
 
 func describeChange(c bulk.JobChange) string {
 	switch {
+	case c.Notified:
+		return "Notified"
 	case c.End != "":
 		return fmt.Sprintf("the end as %q", c.End)
 	case c.Progress != nil && c.Lease > 0:

@@ -40,7 +40,7 @@ var jobArgumentCases = []jobCase{{
 		results = append(results, t.claim(job.ID, longLease))
 		last := results[len(results)-1]
 		results = append(results, t.save(last, bulk.JobChange{End: bulk.JobFailed, Error: &bulk.JobError{Code: "code"}}), t.get(job.ID))
-		ended, err := t.queue.Cancel(t.ctx, job.ID, "")
+		ended, err := t.queue.Cancel(t.ctx, job.ID, bulk.Cancellation{})
 		if !errors.Is(err, bulk.ErrJobEnded) {
 			t.Fatalf("Cancel: error is %v, want %q", errText(err), bulk.ErrJobEnded)
 		}
@@ -76,12 +76,13 @@ var jobArgumentCases = []jobCase{{
 				_, err := t.queue.Claim(ctx, bulk.Claim{JobID: pending.ID, Lease: longLease})
 				return err
 			},
-			"Claim next": func() error { _, err := t.queue.Claim(ctx, bulk.Claim{Lease: longLease}); return err },
+			"Claim next":  func() error { _, err := t.queue.Claim(ctx, bulk.Claim{Lease: longLease}); return err },
+			"Claim ended": func() error { _, err := t.queue.Claim(ctx, bulk.Claim{Lease: longLease, Ended: true}); return err },
 			"Save": func() error {
 				_, err := t.queue.Save(ctx, processing.ID, processing.Token, bulk.JobChange{Lease: longLease})
 				return err
 			},
-			"Cancel": func() error { _, err := t.queue.Cancel(ctx, pending.ID, ""); return err },
+			"Cancel": func() error { _, err := t.queue.Cancel(ctx, pending.ID, bulk.Cancellation{}); return err },
 			"Delete": func() error { return t.queue.Delete(ctx, pending.ID) },
 		} {
 			if err := call(); !errors.Is(err, ctx.Err()) {

@@ -72,7 +72,7 @@ var cancelCases = []jobCase{{
 			ended = append(ended, t.save(t.processing(longLease), bulk.JobChange{End: status, Results: "results"}))
 		}
 		for _, job := range ended {
-			got, err := t.queue.Cancel(t.ctx, job.ID, "other/results")
+			got, err := t.queue.Cancel(t.ctx, job.ID, bulk.Cancellation{Results: "other/results"})
 			if !errors.Is(err, bulk.ErrJobEnded) {
 				t.Errorf("Cancel of a %s job: error is %v, want %q", job.Status, errText(err), bulk.ErrJobEnded)
 			}
@@ -85,7 +85,7 @@ var cancelCases = []jobCase{{
 	rule: "Cancel of a job that does not exist is ErrJobNotFound",
 	run: func(t *jobTest) {
 		id := t.job().ID
-		if _, err := t.queue.Cancel(t.ctx, id, "results"); !errors.Is(err, bulk.ErrJobNotFound) {
+		if _, err := t.queue.Cancel(t.ctx, id, bulk.Cancellation{Results: "results"}); !errors.Is(err, bulk.ErrJobNotFound) {
 			t.Errorf("error is %v, want %q", errText(err), bulk.ErrJobNotFound)
 		}
 		if _, err := t.queue.Get(t.ctx, id); !errors.Is(err, bulk.ErrJobNotFound) {
@@ -96,7 +96,7 @@ var cancelCases = []jobCase{{
 
 func (t *jobTest) cancel(id, results string) bulk.Job {
 	t.Helper()
-	job, err := t.queue.Cancel(t.ctx, id, results)
+	job, err := t.queue.Cancel(t.ctx, id, bulk.Cancellation{Results: results})
 	if err != nil {
 		t.Fatalf("Cancel: %v", err)
 	}

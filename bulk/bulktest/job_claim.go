@@ -40,7 +40,7 @@ var claimCases = []jobCase{{
 	rule: "a job that has ended cannot be claimed",
 	run: func(t *jobTest) {
 		pending := t.create()
-		if _, err := t.queue.Cancel(t.ctx, pending.ID, ""); err != nil {
+		if _, err := t.queue.Cancel(t.ctx, pending.ID, bulk.Cancellation{}); err != nil {
 			t.Fatalf("Cancel: %v", err)
 		}
 		t.notClaimed(pending.ID, "was cancelled")

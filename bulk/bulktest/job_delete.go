@@ -24,7 +24,7 @@ var jobDeleteCases = []jobCase{{
 			}
 			t.notClaimed(job.ID, "was deleted")
 			t.lost(job.ID, job.Token, "job was deleted")
-			if _, err := t.queue.Cancel(t.ctx, job.ID, ""); !errors.Is(err, bulk.ErrJobNotFound) {
+			if _, err := t.queue.Cancel(t.ctx, job.ID, bulk.Cancellation{}); !errors.Is(err, bulk.ErrJobNotFound) {
 				t.Errorf("Cancel of a job that was deleted: error is %v, want %q", errText(err), bulk.ErrJobNotFound)
 			}
 			if err := t.queue.Delete(t.ctx, job.ID); !errors.Is(err, bulk.ErrJobNotFound) {

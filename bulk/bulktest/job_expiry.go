@@ -33,7 +33,7 @@ var expiryCases = []jobCase{{
 		}
 		for _, job := range jobs {
 			t.notClaimed(job.ID, "has expired")
-			if _, err := t.queue.Cancel(t.ctx, job.ID, "results"); !errors.Is(err, bulk.ErrJobNotFound) {
+			if _, err := t.queue.Cancel(t.ctx, job.ID, bulk.Cancellation{Results: "results"}); !errors.Is(err, bulk.ErrJobNotFound) {
 				t.Errorf("Cancel of a job that has expired: error is %v, want %q", errText(err), bulk.ErrJobNotFound)
 			}
 			if err := t.queue.Delete(t.ctx, job.ID); !errors.Is(err, bulk.ErrJobNotFound) {

@@ -73,7 +73,7 @@ var nextCases = []jobCase{{
 		for _, status := range []bulk.JobStatus{bulk.JobCompleted, bulk.JobFailed, bulk.JobCancelled} {
 			t.save(t.processing(longLease), bulk.JobChange{End: status})
 		}
-		if _, err := t.queue.Cancel(t.ctx, t.create().ID, ""); err != nil {
+		if _, err := t.queue.Cancel(t.ctx, t.create().ID, bulk.Cancellation{}); err != nil {
 			t.Fatalf("Cancel: %v", err)
 		}
 		free := t.create()
@@ -155,8 +155,11 @@ var nextCases = []jobCase{{
 
 // anyNext claims whatever is next. What is not of this case is given back at its
 // end.
-func (t *jobTest) anyNext() (bulk.Job, error) {
-	job, err := t.queue.Claim(t.ctx, bulk.Claim{Lease: longLease, Worker: "next"})
+func (t *jobTest) anyNext() (bulk.Job, error) { return t.anyNextBy(bulk.Claim{}) }
+
+func (t *jobTest) anyNextBy(claim bulk.Claim) (bulk.Job, error) {
+	claim.Lease, claim.Worker = longLease, "next"
+	job, err := t.queue.Claim(t.ctx, claim)
 	if err == nil && !t.isOwn(job) {
 		t.Cleanup(func() {
 			_, err := t.queue.Save(context.WithoutCancel(t.ctx), job.ID, job.Token, bulk.JobChange{})
@@ -176,10 +179,15 @@ func (t *jobTest) isOwn(job bulk.Job) bool {
 // next claims the next job of this case, which may take a little.
 func (t *jobTest) next() (job bulk.Job) {
 	t.Helper()
-	t.soon("Claim without an id finds no job, though there is one", func() bool {
+	return t.nextBy("Claim without an id finds no job, though there is one", t.anyNext)
+}
+
+func (t *jobTest) nextBy(none string, claim func() (bulk.Job, error)) (job bulk.Job) {
+	t.Helper()
+	t.soon(none, func() bool {
 		for {
 			var err error
-			switch job, err = t.anyNext(); {
+			switch job, err = claim(); {
 			case errors.Is(err, bulk.ErrNoJob):
 				return false
 			case err != nil:
@@ -195,8 +203,13 @@ func (t *jobTest) next() (job bulk.Job) {
 // noNext fails if a job of this case can be claimed.
 func (t *jobTest) noNext(why string) {
 	t.Helper()
+	t.noNextBy(why, t.anyNext)
+}
+
+func (t *jobTest) noNextBy(why string, claim func() (bulk.Job, error)) {
+	t.Helper()
 	for {
-		switch job, err := t.anyNext(); {
+		switch job, err := claim(); {
 		case errors.Is(err, bulk.ErrNoJob):
 			return
 		case err != nil:

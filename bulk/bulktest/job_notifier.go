@@ -41,9 +41,23 @@ var notifierCases = []jobCase{{
 
 		pending := t.create()
 		changed = notifier.Changed()
-		if _, err := t.queue.Cancel(t.ctx, pending.ID, ""); err != nil {
+		if _, err := t.queue.Cancel(t.ctx, pending.ID, bulk.Cancellation{}); err != nil {
 			t.Fatalf("Cancel: %v", err)
 		}
+		t.closed(changed)
+	},
+}, {
+	name: "Changed/ClosedByUntoldEnd",
+	rule: "the channel that Changed returned is closed when a job was to be told of after the call: ended with Notify, or given back",
+	run: func(t *jobTest) {
+		notifier := t.notifier()
+		job := t.processing(longLease)
+		changed := notifier.Changed()
+		t.save(job, bulk.JobChange{End: bulk.JobCompleted, Notify: true})
+		t.closed(changed)
+		job = t.claimEnded(job.ID, longLease)
+		changed = notifier.Changed()
+		t.save(job, bulk.JobChange{})
 		t.closed(changed)
 	},
 }}

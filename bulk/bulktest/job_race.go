@@ -107,7 +107,7 @@ var jobRaceCases = []jobCase{{
 			const saves = 5
 			race(2, func(i int) {
 				if i == 0 {
-					if _, err := t.queue.Cancel(t.ctx, job.ID, ""); err != nil {
+					if _, err := t.queue.Cancel(t.ctx, job.ID, bulk.Cancellation{}); err != nil {
 						t.Errorf("Cancel: %v", err)
 					}
 					return
@@ -143,7 +143,7 @@ var jobRaceCases = []jobCase{{
 				if i == 0 {
 					_, claimErr = t.tryClaim(id, longLease)
 				} else {
-					cancelled, cancelErr = t.queue.Cancel(t.ctx, id, "results")
+					cancelled, cancelErr = t.queue.Cancel(t.ctx, id, bulk.Cancellation{Results: "results"})
 				}
 			})
 			if cancelErr != nil {
@@ -171,7 +171,7 @@ var jobRaceCases = []jobCase{{
 				if i == worker {
 					returned[i], outcomes[i] = t.queue.Save(t.ctx, job.ID, job.Token, bulk.JobChange{End: bulk.JobCompleted})
 				} else {
-					returned[i], outcomes[i] = t.queue.Cancel(t.ctx, job.ID, "")
+					returned[i], outcomes[i] = t.queue.Cancel(t.ctx, job.ID, bulk.Cancellation{})
 				}
 			})
 			if outcomes[worker] != nil {

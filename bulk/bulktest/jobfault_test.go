@@ -91,6 +91,38 @@ var jobFaults = []fault{
 	{"claim ignores expiry", "Expiry/IsObeyedByEveryMethod"},
 	{"list ignores expiry", "Expiry/IsObeyedByEveryMethod"},
 	{"get ignores expiry", "Expiry/IsObeyedByEveryMethod"},
+	{"end does not set Notify", "Ended/SaveSetsNotify"},
+	{"heartbeat sets Notify", "Ended/SaveSetsNotify"},
+	{"end with Notify keeps the attempts", "Ended/SaveSetsNotify"},
+	{"untold jobs are claimed to be run", "Ended/SaveSetsNotify"},
+	{"untold jobs are not listed", "Ended/SaveSetsNotify"},
+	{"cancel does not set Notify", "Ended/CancelSetsNotify"},
+	{"cancel sets Notify on processing jobs", "Ended/CancelSetsNotify"},
+	{"claim of an ended job makes it processing", "Ended/ClaimGivesTheLease"},
+	{"claim of an ended job sets StartedAt", "Ended/CancelSetsNotify"},
+	{"claim of an ended job keeps the token", "Ended/ClaimGivesTheLease"},
+	{"leases of ended jobs do not hold", "Ended/ClaimGivesTheLease"},
+	{"cancel takes the lease of an ended job", "Ended/ClaimGivesTheLease"},
+	{"pending jobs are claimed to be told of", "Ended/ClaimRefusesOthers"},
+	{"all ended jobs are claimed to be told of", "Ended/ClaimRefusesOthers"},
+	{"leases of ended jobs do not end", "Ended/LeaseEndsByItself"},
+	{"RetryAfter of an ended job is ignored", "Ended/SaveRenewsAndGivesBack"},
+	{"heartbeat does not renew the lease of an ended job", "Ended/SaveRenewsAndGivesBack"},
+	{"giving back an ended job clears Notify", "Ended/SaveRenewsAndGivesBack"},
+	{"notified jobs keep Notify", "Ended/SaveNotified"},
+	{"notified jobs keep the lease", "Ended/SaveNotified"},
+	{"ended jobs take a checkpoint", "Ended/SaveRefusesRunning"},
+	{"ended jobs end again", "Ended/SaveRefusesRunning"},
+	{"running jobs are notified", "Ended/SaveRefusesRunning"},
+	{"untold jobs are not deleted", "Ended/Delete"},
+	{"delete leaves untold jobs to be claimed", "Ended/Delete"},
+	{"claim of an ended job ignores expiry", "Ended/Expiry"},
+	{"claim of an ended job is checked outside the lock", "Ended/RaceOneClaim"},
+	{"claim of the next ended job is not sorted out", "EndedNext/TakesEachOnce"},
+	{"untold jobs are claimed next to be run", "EndedNext/TakesEachOnce"},
+	{"delayed ended jobs hold up others", "EndedNext/TakesGivenBack"},
+	{"lapsed leases of ended jobs are not claimed next", "EndedNext/TakesLapsedLeaseButNoExpiredJob"},
+	{"untold end tells nobody", "Changed/ClosedByUntoldEnd"},
 	{"arguments are kept", "Arguments/AreNotModifiedNorKept"},
 	{"results share memory", "Arguments/ResultsAreTheCallers"},
 	{"contexts are ignored", "Context/CancelledCallFails"},
@@ -264,6 +296,7 @@ func (q *naiveJobs) List(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job
 	end := start
 	for ; end < len(all) && len(jobs) < limit; end++ {
 		matches := filter.Status == "" || all[end].Status == filter.Status || q.has("list ignores the status")
+		matches = matches && !(all[end].Notify && q.has("untold jobs are not listed"))
 		if matches {
 			jobs = append(jobs, q.copy(*all[end]))
 		}
@@ -281,7 +314,11 @@ func (q *naiveJobs) List(ctx context.Context, filter bulk.JobFilter) ([]bulk.Job
 	return jobs, filter.Tenant + "|" + all[end-1].ID, nil
 }
 
-func (q *naiveJobs) claimable(job *bulk.Job, next bool) bool {
+func (q *naiveJobs) claimable(job *bulk.Job, claim bulk.Claim) bool {
+	next := claim.JobID == ""
+	if claim.Ended {
+		return q.tellable(job, next)
+	}
 	now := time.Now()
 	lease := job.LeaseUntil
 	if q.has("leases end at half their time") && !lease.IsZero() {
@@ -290,7 +327,8 @@ func (q *naiveJobs) claimable(job *bulk.Job, next bool) bool {
 	switch {
 	case !now.Before(job.ExpiresAt) && !(q.has("claim ignores expiry") || next && q.has("expired jobs are claimed next")):
 		return false
-	case job.Status.Ended() && !q.has("ended jobs are claimed"):
+	case job.Status.Ended() && !q.has("ended jobs are claimed") &&
+		!(job.Notify && (q.has("untold jobs are claimed to be run") || next && q.has("untold jobs are claimed next to be run"))):
 		return false
 	case now.Before(lease) && !q.has("leases do not hold"):
 		return false
@@ -304,6 +342,32 @@ func (q *naiveJobs) claimable(job *bulk.Job, next bool) bool {
 	return true
 }
 
+// tellable is claimable of jobs that have ended.
+func (q *naiveJobs) tellable(job *bulk.Job, next bool) bool {
+	now := time.Now()
+	switch {
+	case !now.Before(job.ExpiresAt) && !q.has("claim of an ended job ignores expiry"):
+		return false
+	case !job.Status.Ended():
+		return q.has("pending jobs are claimed to be told of") || next && q.has("claim of the next ended job is not sorted out")
+	case !job.Notify && !q.has("all ended jobs are claimed to be told of"):
+		return false
+	case now.Before(job.LeaseUntil) && !q.has("leases of ended jobs do not hold"):
+		return false
+	case !job.LeaseUntil.IsZero() && (q.has("leases of ended jobs do not end") || next && q.has("lapsed leases of ended jobs are not claimed next")):
+		return false
+	case now.Before(job.NotBefore) && !q.has("RetryAfter of an ended job is ignored"):
+		return false
+	}
+	return true
+}
+
+// holdsUp reports whether a job that has ended and must wait keeps all others from being
+// claimed.
+func (q *naiveJobs) holdsUp(job *bulk.Job) bool {
+	return job.Notify && time.Now().Before(job.NotBefore) && q.has("delayed ended jobs hold up others")
+}
+
 func (q *naiveJobs) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, error) {
 	if err := q.enter(ctx); err != nil {
 		return bulk.Job{}, err
@@ -313,7 +377,10 @@ func (q *naiveJobs) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, erro
 	next := claim.JobID == ""
 	var candidates []*bulk.Job
 	for _, job := range q.jobs {
-		if (next || job.ID == claim.JobID) && q.claimable(job, next) {
+		if claim.Ended && next && q.holdsUp(job) {
+			return bulk.Job{}, bulk.ErrNoJob
+		}
+		if (next || job.ID == claim.JobID) && q.claimable(job, claim) {
 			candidates = append(candidates, job)
 		}
 	}
@@ -333,6 +400,9 @@ func (q *naiveJobs) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, erro
 	})
 	q.turn++
 	q.served[job.Tenant] = q.turn
+	if claim.Ended {
+		return q.claimEnded(job, claim), nil
+	}
 	if q.has("claim is checked outside the lock") || next && q.has("claim of the next is checked outside the lock") {
 		q.outside()
 	}
@@ -354,6 +424,25 @@ func (q *naiveJobs) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, erro
 		job.Worker = ""
 	}
 	return q.copy(*job), nil
+}
+
+func (q *naiveJobs) claimEnded(job *bulk.Job, claim bulk.Claim) bulk.Job {
+	if q.has("claim of an ended job is checked outside the lock") {
+		q.outside()
+	}
+	now := stamp()
+	job.Worker, job.UpdatedAt, job.LeaseUntil = claim.Worker, now, now.Add(claim.Lease)
+	job.Attempts++
+	if !q.has("claim of an ended job keeps the token") {
+		job.Token++
+	}
+	if q.has("claim of an ended job makes it processing") {
+		job.Status = bulk.JobProcessing
+	}
+	if job.StartedAt.IsZero() && q.has("claim of an ended job sets StartedAt") {
+		job.StartedAt = now
+	}
+	return q.copy(*job)
 }
 
 func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
@@ -382,8 +471,13 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 	switch {
 	case job.Status == bulk.JobPending:
 		lost = lost || !q.has("save serves unclaimed jobs")
-	case job.Status.Ended():
+	case job.Status.Ended() && job.LeaseUntil.IsZero():
 		lost = lost || !q.has("save serves after the end")
+	case job.Status.Ended():
+		lost = lost || change.End != "" && !q.has("ended jobs end again") ||
+			change.End == "" && change.Progress != nil && !q.has("ended jobs take a checkpoint")
+	case change.Notified && !q.has("running jobs are notified"):
+		lost = true
 	case job.LeaseUntil.IsZero():
 		lost = lost || !q.has("save serves after a release")
 	default:
@@ -416,6 +510,10 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 		next.Attempts = 0
 	}
 	next.LeaseUntil, next.NotBefore = time.Time{}, time.Time{}
+	next.Notify = q.notifies(job, change)
+	if change.End != "" && change.Notify && !q.has("end with Notify keeps the attempts") {
+		next.Attempts = 0
+	}
 	if change.End != "" || q.has("results are set without end") {
 		next.Results, next.Error = change.Results, change.Error
 		if !q.has("arguments are kept") {
@@ -438,7 +536,7 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 		}
 	case change.Lease > 0:
 		next.LeaseUntil = now.Add(change.Lease)
-		if heartbeat && q.has("heartbeat does not renew") {
+		if heartbeat && (q.has("heartbeat does not renew") || job.Notify && q.has("heartbeat does not renew the lease of an ended job")) {
 			next.LeaseUntil = job.LeaseUntil
 		}
 	default:
@@ -446,11 +544,30 @@ func (q *naiveJobs) Save(ctx context.Context, id string, token int64, change bul
 			next.Status = bulk.JobPending
 		}
 	}
+	if change.Notified && q.has("notified jobs keep the lease") {
+		next.LeaseUntil = job.LeaseUntil
+	}
 	*job = next
-	if next.LeaseUntil.IsZero() && !q.has(map[bool]string{true: "end tells nobody", false: "release tells nobody"}[next.Status.Ended()]) {
+	if next.LeaseUntil.IsZero() && !(next.Notify && q.has("untold end tells nobody")) && !q.has(map[bool]string{true: "end tells nobody", false: "release tells nobody"}[next.Status.Ended()]) {
 		q.tell()
 	}
 	return q.copy(*job), nil
+}
+
+// notifies returns the Notify of a job after a change.
+func (q *naiveJobs) notifies(job *bulk.Job, change bulk.JobChange) bool {
+	switch {
+	case change.End != "":
+		return change.Notify && !q.has("end does not set Notify")
+	case change.Notified:
+		return q.has("notified jobs keep Notify")
+	case change.Lease == 0 && q.has("giving back an ended job clears Notify"):
+		return false
+	case !job.Status.Ended() && change.Notify:
+		return q.has("heartbeat sets Notify")
+	default:
+		return job.Notify
+	}
 }
 
 func (q *naiveJobs) Delete(ctx context.Context, id string) error {
@@ -465,6 +582,8 @@ func (q *naiveJobs) Delete(ctx context.Context, id string) error {
 		return nil
 	case job == nil:
 		return bulk.ErrJobNotFound
+	case job.Notify && q.has("untold jobs are not deleted"):
+		return bulk.ErrJobNotEnded
 	case job.Status.Ended(), q.has("delete removes any job"):
 	case q.has("delete removes released jobs") && job.Status == bulk.JobProcessing && job.LeaseUntil.IsZero():
 	default:
@@ -472,6 +591,10 @@ func (q *naiveJobs) Delete(ctx context.Context, id string) error {
 	}
 	switch q.fault {
 	case "delete leaves the job":
+	case "delete leaves untold jobs to be claimed":
+		if !job.Notify {
+			q.jobs = slices.DeleteFunc(q.jobs, func(other *bulk.Job) bool { return other == job })
+		}
 	case "delete leaves the job in lists":
 		job.ID += " (deleted)"
 	default:
@@ -480,7 +603,7 @@ func (q *naiveJobs) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-func (q *naiveJobs) Cancel(ctx context.Context, id, results string) (bulk.Job, error) {
+func (q *naiveJobs) Cancel(ctx context.Context, id string, cancellation bulk.Cancellation) (bulk.Job, error) {
 	if err := q.enter(ctx); err != nil {
 		return bulk.Job{}, err
 	}
@@ -505,6 +628,9 @@ func (q *naiveJobs) Cancel(ctx context.Context, id, results string) (bulk.Job, e
 		if q.has("cancel of an ended job returns none") {
 			return bulk.Job{}, bulk.ErrJobEnded
 		}
+		if q.has("cancel takes the lease of an ended job") {
+			job.LeaseUntil = time.Time{}
+		}
 		return q.copy(*job), bulk.ErrJobEnded
 	}
 	if !ends && q.has("cancel of a processing job is checked outside the lock") {
@@ -514,14 +640,16 @@ func (q *naiveJobs) Cancel(ctx context.Context, id, results string) (bulk.Job, e
 	job.UpdatedAt = now
 	if !ends {
 		job.CancelRequested = true
+		job.Notify = cancellation.Notify && q.has("cancel sets Notify on processing jobs")
 		if q.has("cancel takes the lease") {
 			job.LeaseUntil = time.Time{}
 		}
 		return q.copy(*job), nil
 	}
 	job.Status, job.CompletedAt = bulk.JobCancelled, now
+	job.Notify = cancellation.Notify && !q.has("cancel does not set Notify")
 	if !q.has("cancel drops the results") {
-		job.Results = results
+		job.Results = cancellation.Results
 	}
 	if !q.has("cancel tells nobody") {
 		q.tell()

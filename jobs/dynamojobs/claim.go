@@ -39,8 +39,13 @@ func (q *Queue) claimNamed(ctx context.Context, claim bulk.Claim) (bulk.Job, err
 			u.when(attrClaimAt, "<=", number(now.UnixMilli()))
 			at := stamp(now)
 			until := at.Add(claim.Lease)
-			u.set(attrStatus, text(string(bulk.JobProcessing)))
-			u.setOnce(attrStarted, moment(at))
+			if claim.Ended {
+				u.whenThere(attrCompleted)
+			} else {
+				u.whenMissing(attrCompleted)
+				u.set(attrStatus, text(string(bulk.JobProcessing)))
+				u.setOnce(attrStarted, moment(at))
+			}
 			u.set(attrLease, moment(until))
 			u.set(attrClaimAt, moment(until))
 			u.increment(attrToken)
@@ -49,7 +54,7 @@ func (q *Queue) claimNamed(ctx context.Context, claim bulk.Claim) (bulk.Job, err
 			return nil
 		},
 		refused: func(it item, now time.Time) error {
-			if !it.exists(now) || !it.has(attrClaimAt) || it.number(attrClaimAt) > now.UnixMilli() {
+			if !it.exists(now) || !it.has(attrClaimAt) || it.number(attrClaimAt) > now.UnixMilli() || it.has(attrCompleted) != claim.Ended {
 				return bulk.ErrNoJob
 			}
 			return nil
@@ -68,10 +73,14 @@ type hint struct {
 }
 
 // claimNext goes around the index once, from the tenant whose turn it is, until a
-// claim succeeds.
+// claim succeeds. The jobs that have ended are a range of their own.
 func (q *Queue) claimNext(ctx context.Context, claim bulk.Claim) (bulk.Job, error) {
 	lost := 0 // races
-	for _, r := range q.round() {
+	ranges := []turnRange{{endedShard, firstTurn, lastTurn}}
+	if !claim.Ended {
+		ranges = q.round()
+	}
+	for _, r := range ranges {
 		var from item // where the last page ended
 		for limit := minHints; ; limit = min(2*limit, maxHints) {
 			hints, last, err := q.hints(ctx, r, from, int32(limit))
@@ -87,8 +96,9 @@ func (q *Queue) claimNext(ctx context.Context, claim bulk.Claim) (bulk.Job, erro
 				}
 				h := hints[i]
 				hints = append(hints[:i], hints[i+1:]...)
-				// Before the claim, so that concurrent ones look elsewhere.
-				q.served(h.turn)
+				if !claim.Ended {
+					q.served(h.turn) // before the claim, so that concurrent ones look elsewhere
+				}
 				claim.JobID = h.id
 				job, err := q.claimNamed(ctx, claim)
 				if isNoJob(err) {

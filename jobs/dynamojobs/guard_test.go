@@ -34,7 +34,7 @@ func TestCancelOfAJobThatEndsMeanwhile(t *testing.T) {
 				t.Error(err)
 			}
 		}}
-		if _, err := newQueue(t, server, table, between).Cancel(t.Context(), job.ID, "other"); !errors.Is(err, bulk.ErrJobEnded) {
+		if _, err := newQueue(t, server, table, between).Cancel(t.Context(), job.ID, bulk.Cancellation{Results: "other"}); !errors.Is(err, bulk.ErrJobEnded) {
 			t.Errorf("Cancel: %v, want ErrJobEnded", err)
 		}
 		got, err := clean.Get(t.Context(), job.ID)

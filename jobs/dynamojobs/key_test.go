@@ -131,7 +131,7 @@ func TestKeyIsNoJob(t *testing.T) {
 		if _, err := queue.Get(t.Context(), id); !errors.Is(err, bulk.ErrJobNotFound) {
 			t.Errorf("Get: %v", err)
 		}
-		if _, err := queue.Cancel(t.Context(), id, ""); !errors.Is(err, bulk.ErrJobNotFound) {
+		if _, err := queue.Cancel(t.Context(), id, bulk.Cancellation{}); !errors.Is(err, bulk.ErrJobNotFound) {
 			t.Errorf("Cancel: %v", err)
 		}
 		if _, err := queue.Save(t.Context(), id, 0, bulk.JobChange{}); !errors.Is(err, bulk.ErrLeaseLost) {

@@ -133,13 +133,19 @@ func (q *Queue) save(ctx context.Context, id string, token int64, to bulk.JobCha
 	it, err := q.change(ctx, id, change{
 		nonce: saveNonce(token),
 		apply: func(u *update, now time.Time) error {
-			// An ended job has no lease either.
 			u.when(attrToken, "=", number(token))
 			u.whenThere(attrLease)
-			return applySave(u, stamp(now), to)
+			switch { // an ended job is leased only to tell of it
+			case to.Notified:
+				u.whenThere(attrCompleted)
+			case runs(to):
+				u.whenMissing(attrCompleted)
+			}
+			return applySave(u, stamp(now), id, to)
 		},
 		refused: func(it item, now time.Time) error {
-			if !it.exists(now) || it.number(attrToken) != token || !it.has(attrLease) {
+			ended := it.has(attrCompleted)
+			if !it.exists(now) || it.number(attrToken) != token || !it.has(attrLease) || ended && runs(to) || !ended && to.Notified {
 				return bulk.ErrLeaseLost
 			}
 			return nil
@@ -151,13 +157,18 @@ func (q *Queue) save(ctx context.Context, id string, token int64, to bulk.JobCha
 	return it.job()
 }
 
-func applySave(u *update, now time.Time, to bulk.JobChange) error {
+// runs reports whether a change is one of a job that has not ended.
+func runs(to bulk.JobChange) bool { return to.End != "" || to.Progress != nil }
+
+func applySave(u *update, now time.Time, id string, to bulk.JobChange) error {
 	if to.Progress != nil {
 		progress, err := document(to.Progress)
 		if err != nil {
 			return err
 		}
 		u.set(attrProgress, progress)
+	}
+	if to.Progress != nil || to.End != "" && to.Notify {
 		u.set(attrAttempts, number(0))
 	}
 	switch {
@@ -173,7 +184,9 @@ func applySave(u *update, now time.Time, to bulk.JobChange) error {
 			u.set(attrError, failure)
 		}
 		u.remove(attrLease, attrNotBefore)
-		end(u, to.End, now)
+		end(u, id, to.End, to.Notify, now)
+	case to.Notified:
+		u.remove(attrNotify, attrLease, attrNotBefore, attrClaimAt, attrShard, attrTurn)
 	case to.Lease > 0:
 		until := now.Add(to.Lease)
 		u.set(attrLease, moment(until))
@@ -192,16 +205,24 @@ func applySave(u *update, now time.Time, to bulk.JobChange) error {
 	return nil
 }
 
-// end ends a job, which takes it out of the index of claims.
-func end(u *update, status bulk.JobStatus, now time.Time) {
+// end ends a job, which takes it out of the index of claims, or from the jobs that are
+// to be run to those that are to be told of.
+func end(u *update, id string, status bulk.JobStatus, notify bool, now time.Time) {
 	u.set(attrStatus, text(string(status)))
 	u.set(attrCompleted, moment(now))
-	u.remove(attrClaimAt, attrShard, attrTurn)
+	if !notify {
+		u.remove(attrClaimAt, attrShard, attrTurn)
+		return
+	}
+	u.set(attrNotify, boolean(true))
+	u.set(attrClaimAt, number(0))
+	u.set(attrShard, text(shardKey(endedShard)))
+	u.set(attrTurn, text(endedTurn(now, id)))
 }
 
 // Cancel implements [bulk.JobQueue].
-func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error) {
-	job, err := q.cancel(ctx, id, results)
+func (q *Queue) Cancel(ctx context.Context, id string, cancellation bulk.Cancellation) (bulk.Job, error) {
+	job, err := q.cancel(ctx, id, cancellation)
 	if err != nil {
 		return job, fmt.Errorf("dynamojobs: cancel job %q: %w", id, err)
 	}
@@ -211,7 +232,7 @@ func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error
 // errProcessing is why a job cannot be ended by cancel.
 var errProcessing = bulk.Permanent(errors.New("the job is processing"))
 
-func (q *Queue) cancel(ctx context.Context, id, results string) (bulk.Job, error) {
+func (q *Queue) cancel(ctx context.Context, id string, cancellation bulk.Cancellation) (bulk.Job, error) {
 	if !possible(id) {
 		return bulk.Job{}, bulk.ErrJobNotFound
 	}
@@ -219,10 +240,10 @@ func (q *Queue) cancel(ctx context.Context, id, results string) (bulk.Job, error
 		nonce: attrCancelNonce,
 		apply: func(u *update, now time.Time) error {
 			u.when(attrStatus, "=", text(string(bulk.JobPending)))
-			if results != "" {
-				u.set(attrResults, text(results))
+			if cancellation.Results != "" {
+				u.set(attrResults, text(cancellation.Results))
 			}
-			end(u, bulk.JobCancelled, stamp(now))
+			end(u, id, bulk.JobCancelled, cancellation.Notify, stamp(now))
 			return nil
 		},
 		refused: refuseUnless(bulk.JobPending),
@@ -269,7 +290,8 @@ func (q *Queue) delete(ctx context.Context, id string) error {
 			u.whenThere(attrCompleted)
 			u.set(attrExpires, moment(now))
 			u.set(attrTTL, ttl(now))
-			u.remove(attrJob, attrTenant, attrStatus, attrWorker, attrProgress, attrResults, attrError)
+			u.remove(attrJob, attrTenant, attrStatus, attrWorker, attrProgress, attrResults, attrError,
+				attrNotify, attrClaimAt, attrShard, attrTurn)
 			return nil
 		},
 		refused: func(it item, now time.Time) error {

@@ -216,7 +216,7 @@ func TestLostAnswers(t *testing.T) {
 		operation: "UpdateItem",
 		prepare:   func(t *testing.T, q bulk.JobQueue) bulk.Job { return create(t, q, "a") },
 		call: func(ctx context.Context, q bulk.JobQueue, job bulk.Job) (bulk.Job, error) {
-			return q.Cancel(ctx, job.ID, "r")
+			return q.Cancel(ctx, job.ID, bulk.Cancellation{Results: "r"})
 		},
 		check: func(t *testing.T, job bulk.Job) {
 			if job.Status != bulk.JobCancelled || job.Results != "r" {
@@ -262,7 +262,7 @@ func TestLostClaimThenCancel(t *testing.T) {
 		clean := newQueue(t, server, table, awstest.Transport(t))
 		job := create(t, clean, "a")
 		between := &between{next: awstest.Transport(t), do: func() {
-			if _, err := clean.Cancel(context.Background(), job.ID, ""); err != nil {
+			if _, err := clean.Cancel(context.Background(), job.ID, bulk.Cancellation{}); err != nil {
 				t.Error(err)
 			}
 		}}
@@ -485,7 +485,7 @@ func TestListByStatus(t *testing.T) {
 		for i := range 230 {
 			job := create(t, queue, "a")
 			if i%50 == 3 {
-				if _, err := queue.Cancel(t.Context(), job.ID, ""); err != nil {
+				if _, err := queue.Cancel(t.Context(), job.ID, bulk.Cancellation{}); err != nil {
 					t.Fatal(err)
 				}
 				want = append([]string{job.ID}, want...)
@@ -546,7 +546,7 @@ func TestImpossibleIDs(t *testing.T) {
 			if _, err := queue.Get(t.Context(), id); !errors.Is(err, bulk.ErrJobNotFound) {
 				t.Errorf("Get of %.10q: %v", id, err)
 			}
-			if _, err := queue.Cancel(t.Context(), id, ""); !errors.Is(err, bulk.ErrJobNotFound) {
+			if _, err := queue.Cancel(t.Context(), id, bulk.Cancellation{}); !errors.Is(err, bulk.ErrJobNotFound) {
 				t.Errorf("Cancel of %.10q: %v", id, err)
 			}
 			if _, err := queue.Save(t.Context(), id, 1, bulk.JobChange{}); !errors.Is(err, bulk.ErrLeaseLost) {

@@ -19,7 +19,7 @@ const (
 
 	// What the indexes are made of.
 	attrTenant  = "tenant"     // the tenant behind "t": a key of an index is not empty
-	attrShard   = "claimShard" // these three only while the job has not ended
+	attrShard   = "claimShard" // these three only until the job has ended and, if it asks for that, was told of
 	attrTurn    = "claimTurn"
 	attrClaimAt = "claimAt" // from when on it can be claimed, 0 for at once
 	attrStatus  = "status"
@@ -38,6 +38,7 @@ const (
 	attrProgress  = "progress" // JSON
 	attrResults   = "results"
 	attrError     = "error" // JSON
+	attrNotify    = "notify"
 
 	// What a key has beside id, expiresAt and ttl.
 	attrKey     = "key" // JSON
@@ -172,6 +173,7 @@ func (it item) job() (bulk.Job, error) {
 	job.Attempts = int(it.number(attrAttempts))
 	job.Worker = it.text(attrWorker)
 	job.Results = it.text(attrResults)
+	job.Notify = it.has(attrNotify)
 	if err := it.decode(attrProgress, &job.Progress); err != nil {
 		return bulk.Job{}, err
 	}

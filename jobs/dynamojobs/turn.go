@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bulkops/bulkops/bulk"
 )
@@ -36,7 +37,19 @@ func turnOf(tenant string, shards int) turn {
 	}
 }
 
-func shardKey(shard int) string { return fmt.Sprintf("%03d", shard) }
+func shardKey(shard int) string {
+	if shard == endedShard {
+		return "ended"
+	}
+	return fmt.Sprintf("%03d", shard)
+}
+
+// endedShard has the jobs that have ended and are to be told of, by when they ended.
+const endedShard = -1
+
+func endedTurn(at time.Time, id string) string {
+	return fmt.Sprintf("%016x%s%s", at.UnixMilli(), jobSeparator, id)
+}
 
 // A turnRange is a part of a shard: the sort keys between two bounds.
 type turnRange struct {

@@ -14,13 +14,13 @@ import (
 type entry struct {
 	job    bulk.Job
 	tenant *tenant
-	claims *entryHeap // Queue.later, tenant.ready, or nil if the job has ended
+	claims *entryHeap // Queue.later, tenant.ready, Queue.untold, or nil if it is not to be claimed any more
 	// Where the entry is in its heaps.
 	claimsAt, expiryAt int
 }
 
-// claimable returns when a job that has not ended can be claimed: when it has no
-// lease any more and need not be kept waiting.
+// claimable returns when a job can be claimed, to be run or to be told of: when it has
+// no lease any more and need not be kept waiting.
 func (e *entry) claimable() time.Time {
 	if e.job.LeaseUntil.After(e.job.NotBefore) {
 		return e.job.LeaseUntil
@@ -28,8 +28,14 @@ func (e *entry) claimable() time.Time {
 	return e.job.NotBefore
 }
 
-// ready reports whether the job can be claimed now.
-func (e *entry) ready() bool { return e.claims == &e.tenant.ready }
+// due returns since when a job that has ended is to be told of. In this order no end
+// is kept waiting by others that are tried again and again.
+func (e *entry) due() time.Time {
+	if at := e.claimable(); at.After(e.job.CompletedAt) {
+		return at
+	}
+	return e.job.CompletedAt
+}
 
 // copyJob copies what a job refers to.
 func copyJob(job bulk.Job) bulk.Job {
@@ -63,6 +69,13 @@ func newReadyHeap() entryHeap {
 func newLaterHeap() entryHeap {
 	return entryHeap{
 		less: func(a, b *entry) bool { return a.claimable().Before(b.claimable()) },
+		at:   func(e *entry) *int { return &e.claimsAt },
+	}
+}
+
+func newUntoldHeap() entryHeap {
+	return entryHeap{
+		less: func(a, b *entry) bool { return a.due().Before(b.due()) },
 		at:   func(e *entry) *int { return &e.claimsAt },
 	}
 }

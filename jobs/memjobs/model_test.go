@@ -48,6 +48,10 @@ func checkModel(t *rapid.T) {
 		now := time.Now()
 		return !job.Status.Ended() && !job.LeaseUntil.After(now) && !job.NotBefore.After(now)
 	}
+	untold := func(job *bulk.Job) bool {
+		now := time.Now()
+		return job.Notify && !job.LeaseUntil.After(now) && !job.NotBefore.After(now)
+	}
 	draw := func(t *rapid.T) *bulk.Job {
 		if len(model) == 0 {
 			t.Skip("no jobs")
@@ -62,11 +66,14 @@ func checkModel(t *rapid.T) {
 		}
 	}
 	claimed := func(job *bulk.Job) {
-		job.Status = bulk.JobProcessing
 		job.Token++
 		job.Attempts++
 		job.UpdatedAt = time.Now().UTC()
 		job.LeaseUntil = job.UpdatedAt.Add(lease)
+		if job.Status.Ended() {
+			return
+		}
+		job.Status = bulk.JobProcessing
 		if job.StartedAt.IsZero() {
 			job.StartedAt = job.UpdatedAt
 		}
@@ -95,6 +102,40 @@ func checkModel(t *rapid.T) {
 			}
 			wants(t, err, nil)
 			claimed(job)
+		},
+		"claim ended": func(t *rapid.T) {
+			job := draw(t)
+			_, err := q.Claim(t.Context(), bulk.Claim{JobID: job.ID, Lease: lease, Ended: true})
+			if !exists(job) || !untold(job) {
+				wants(t, err, bulk.ErrNoJob)
+				return
+			}
+			wants(t, err, nil)
+			claimed(job)
+		},
+		"claim next ended": func(t *rapid.T) {
+			var first *bulk.Job // the one that was due first
+			due := func(job *bulk.Job) time.Time {
+				return slices.MaxFunc([]time.Time{job.CompletedAt, job.LeaseUntil, job.NotBefore}, time.Time.Compare)
+			}
+			for _, job := range live() {
+				if untold(job) && (first == nil || due(job).Before(due(first))) {
+					first = job
+				}
+			}
+			got, err := q.Claim(t.Context(), bulk.Claim{Lease: lease, Ended: true})
+			if first == nil {
+				wants(t, err, bulk.ErrNoJob)
+				return
+			}
+			wants(t, err, nil)
+			for _, job := range live() {
+				if job.ID == got.ID && untold(job) && due(job).Equal(due(first)) {
+					claimed(job)
+					return
+				}
+			}
+			t.Fatalf("job %s is claimed, want %s or one that was due as early", got.ID, first.ID)
 		},
 		"claim next": func(t *rapid.T) {
 			oldest := make(map[string]*bulk.Job)
@@ -136,9 +177,14 @@ func checkModel(t *rapid.T) {
 				{Lease: lease}, {Lease: long, Progress: &bulk.Progress{Rows: 5, Checkpoint: "1"}},
 				{}, {RetryAfter: briefly}, {End: bulk.JobCompleted, Results: "results"},
 				{End: bulk.JobFailed, Error: &bulk.JobError{Code: "code"}},
+				{End: bulk.JobCompleted, Notify: true}, {Notified: true}, {Notified: true},
 			}).Draw(t, "change")
 			got, err := q.Save(t.Context(), job.ID, token, change)
-			if !exists(job) || token != job.Token || job.LeaseUntil.IsZero() {
+			fits := !change.Notified
+			if job.Status.Ended() {
+				fits = change.End == "" && change.Progress == nil
+			}
+			if !exists(job) || token != job.Token || job.LeaseUntil.IsZero() || !fits {
 				wants(t, err, bulk.ErrLeaseLost)
 				return
 			}
@@ -151,6 +197,11 @@ func checkModel(t *rapid.T) {
 			switch {
 			case change.End != "":
 				job.Status, job.CompletedAt, job.Results, job.Error = change.End, now, change.Results, change.Error
+				if job.Notify = change.Notify; change.Notify {
+					job.Attempts = 0
+				}
+			case change.Notified:
+				job.Notify = false
 			case change.Lease > 0:
 				job.LeaseUntil = now.Add(change.Lease)
 			case change.RetryAfter > 0:
@@ -162,7 +213,8 @@ func checkModel(t *rapid.T) {
 		},
 		"cancel": func(t *rapid.T) {
 			job := draw(t)
-			_, err := q.Cancel(t.Context(), job.ID, "results of the cancelled")
+			notify := rapid.Bool().Draw(t, "notify")
+			_, err := q.Cancel(t.Context(), job.ID, bulk.Cancellation{Results: "results of the cancelled", Notify: notify})
 			switch {
 			case !exists(job):
 				wants(t, err, bulk.ErrJobNotFound)
@@ -175,6 +227,7 @@ func checkModel(t *rapid.T) {
 			job.UpdatedAt = time.Now().UTC()
 			if job.Status == bulk.JobPending {
 				job.Status, job.CompletedAt, job.Results = bulk.JobCancelled, job.UpdatedAt, "results of the cancelled"
+				job.Notify = notify
 			} else {
 				job.CancelRequested = true
 			}

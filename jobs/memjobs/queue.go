@@ -31,6 +31,9 @@ type Queue struct {
 	// over at its turn.
 	turns []*tenant
 	last  *string // the name of that tenant
+	// untold has the jobs that have ended and can be claimed now to tell of it, the one
+	// that was to be told first of all first.
+	untold entryHeap
 	// later has the jobs that can be claimed only later, by when.
 	later entryHeap
 	// expiry has all jobs, by when they expire.
@@ -52,6 +55,7 @@ func New() *Queue {
 	return &Queue{
 		jobs:    make(map[string]*entry),
 		tenants: make(map[string]*tenant),
+		untold:  newUntoldHeap(),
 		later:   newLaterHeap(),
 		expiry:  newExpiryHeap(),
 	}
@@ -127,18 +131,26 @@ func (q *Queue) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, error) {
 	}
 	defer unlock()
 	var e *entry
-	if claim.JobID == "" {
+	switch {
+	case claim.JobID != "":
+		named := q.jobs[claim.JobID]
+		if named != nil && named.job.Status.Ended() == claim.Ended && q.ready(named) {
+			e = named
+		}
+	case claim.Ended:
+		e = q.untold.first()
+	default:
 		e = q.next()
-	} else if named := q.jobs[claim.JobID]; named != nil && named.ready() {
-		e = named
 	}
 	if e == nil {
 		return bulk.Job{}, fmt.Errorf("memjobs: claim job %q: %w", claim.JobID, bulk.ErrNoJob)
 	}
 	q.change(e, now, func(job *bulk.Job, stamp time.Time) {
-		job.Status = bulk.JobProcessing
-		if job.StartedAt.IsZero() {
-			job.StartedAt = stamp
+		if !claim.Ended {
+			job.Status = bulk.JobProcessing
+			if job.StartedAt.IsZero() {
+				job.StartedAt = stamp
+			}
 		}
 		job.LeaseUntil = stamp.Add(claim.Lease)
 		job.Token++
@@ -169,8 +181,8 @@ func (q *Queue) save(ctx context.Context, id string, token int64, change bulk.Jo
 	}
 	defer unlock()
 	e := q.jobs[id]
-	if e == nil || e.job.Token != token || e.job.LeaseUntil.IsZero() {
-		return bulk.Job{}, bulk.ErrLeaseLost // an ended job has no lease either
+	if e == nil || e.job.Token != token || e.job.LeaseUntil.IsZero() || !fits(change, e.job.Status) {
+		return bulk.Job{}, bulk.ErrLeaseLost
 	}
 	q.change(e, now, func(job *bulk.Job, stamp time.Time) {
 		if change.Progress != nil {
@@ -184,20 +196,34 @@ func (q *Queue) save(ctx context.Context, id string, token int64, change bulk.Jo
 			job.CompletedAt = stamp
 			job.Results = change.Results
 			job.Error = clone(change.Error)
+			if change.Notify {
+				job.Notify, job.Attempts = true, 0
+			}
+		case change.Notified:
+			job.Notify = false
 		case change.Lease > 0:
 			job.LeaseUntil = stamp.Add(change.Lease)
 		case change.RetryAfter > 0:
 			job.NotBefore = stamp.Add(change.RetryAfter)
 		}
 	})
-	if e.ready() || e.job.Status.Ended() {
+	if q.ready(e) || change.End != "" {
 		q.notify()
 	}
 	return copyJob(e.job), nil
 }
 
+// fits reports whether a change is one for jobs of that status: those that have ended
+// are leased only to tell of it.
+func fits(change bulk.JobChange, status bulk.JobStatus) bool {
+	if status.Ended() {
+		return change.End == "" && change.Progress == nil
+	}
+	return !change.Notified
+}
+
 // Cancel implements [bulk.JobQueue].
-func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error) {
+func (q *Queue) Cancel(ctx context.Context, id string, cancellation bulk.Cancellation) (bulk.Job, error) {
 	now, unlock, err := q.enter(ctx)
 	if err != nil {
 		return bulk.Job{}, fmt.Errorf("memjobs: cancel job %q: %w", id, err)
@@ -214,7 +240,7 @@ func (q *Queue) Cancel(ctx context.Context, id, results string) (bulk.Job, error
 		if job.Status == bulk.JobPending {
 			job.Status = bulk.JobCancelled
 			job.CompletedAt = stamp
-			job.Results = results
+			job.Results, job.Notify = cancellation.Results, cancellation.Notify
 			return
 		}
 		job.CancelRequested = true
@@ -244,8 +270,8 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 }
 
 // Changed implements [bulk.JobNotifier]. The channel is closed when a job is
-// created, when one is given up for others to claim at once, and when one ends; not
-// when time alone makes a job claimable.
+// created, when one is given up for others to claim at once, to be run or to be told
+// of, and when one ends; not when time alone makes a job claimable.
 func (q *Queue) Changed() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -324,6 +350,9 @@ func (q *Queue) change(e *entry, now time.Time, apply func(job *bulk.Job, stamp 
 	q.place(e, now)
 }
 
+// ready reports whether a job can be claimed now.
+func (q *Queue) ready(e *entry) bool { return e.claims == &e.tenant.ready || e.claims == &q.untold }
+
 // place puts a job among those that can be claimed now, later or never more.
 func (q *Queue) place(e *entry, now time.Time) {
 	if e.claims != nil {
@@ -331,10 +360,12 @@ func (q *Queue) place(e *entry, now time.Time) {
 		e.claims = nil
 	}
 	switch {
-	case e.job.Status.Ended():
+	case e.job.Status.Ended() && !e.job.Notify:
 		return
 	case e.claimable().After(now):
 		e.claims = &q.later
+	case e.job.Status.Ended():
+		e.claims = &q.untold
 	default:
 		e.claims = &e.tenant.ready
 		q.await(e.tenant)
