@@ -40,6 +40,11 @@ type Config struct {
 	// Mailer sends welcome emails. Without one, a request that asks for them is
 	// refused.
 	Mailer Mailer
+	// Notifier is told of the end of each job, by workers. An importer does not call
+	// it: it only has to know that there is one, for jobs that it cancels before they
+	// were begun. So all processes of a queue need one, or none; a worker without one
+	// leaves the telling to others. Defaults to none.
+	Notifier Notifier
 	// FieldRules are the host's own rules for custom fields and metadata, checked for
 	// every row. Defaults to none.
 	FieldRules FieldChecker
@@ -172,8 +177,9 @@ func (c *Config) guard() guard {
 	return guard{timeout: c.CallTimeout, grace: min(maxGrace, c.StopGrace/10)}
 }
 
-func (c *Config) store() guardedStore   { return guardedStore{c.Store, c.guard()} }
-func (c *Config) blobs() guardedBlobs   { return guardedBlobs{c.Blobs, c.guard()} }
-func (c *Config) jobs() guardedJobs     { return guardedJobs{c.Jobs, c.guard()} }
-func (c *Config) keys() guardedKeys     { return guardedKeys{c.IdempotencyKeys, c.guard()} }
-func (c *Config) mailer() guardedMailer { return guardedMailer{c.Mailer, c.guard()} }
+func (c *Config) store() guardedStore       { return guardedStore{c.Store, c.guard()} }
+func (c *Config) blobs() guardedBlobs       { return guardedBlobs{c.Blobs, c.guard()} }
+func (c *Config) jobs() guardedJobs         { return guardedJobs{c.Jobs, c.guard()} }
+func (c *Config) keys() guardedKeys         { return guardedKeys{c.IdempotencyKeys, c.guard()} }
+func (c *Config) mailer() guardedMailer     { return guardedMailer{c.Mailer, c.guard()} }
+func (c *Config) notifier() guardedNotifier { return guardedNotifier{c.Notifier, c.guard()} }

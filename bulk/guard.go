@@ -214,6 +214,16 @@ func (k guardedKeys) PutIdempotencyKey(ctx context.Context, key IdempotencyKey) 
 	return k.do(ctx, "IdempotencyKeyStore.PutIdempotencyKey", func(ctx context.Context) error { return k.IdempotencyKeyStore.PutIdempotencyKey(ctx, key) })
 }
 
+// guardedNotifier is a [Notifier] behind a guard.
+type guardedNotifier struct {
+	Notifier
+	guard
+}
+
+func (n guardedNotifier) NotifyEnded(ctx context.Context, job *Job) error {
+	return n.do(ctx, "Notifier.NotifyEnded", func(ctx context.Context) error { return n.Notifier.NotifyEnded(ctx, job) })
+}
+
 // guardedMailer is a [Mailer] behind a guard: what goes wrong is a refusal.
 type guardedMailer struct {
 	Mailer

@@ -475,7 +475,7 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, e
 			return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
 		}
 	}
-	cancelled, err := im.jobs.Cancel(ctx, id, Cancellation{Results: results})
+	cancelled, err := im.jobs.Cancel(ctx, id, Cancellation{Results: results, Notify: im.cfg.Notifier != nil})
 	if err != nil && !errors.Is(err, ErrJobEnded) {
 		cancelled, err = im.tellCancelled(ctx, id, err)
 	}

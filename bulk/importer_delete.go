@@ -54,7 +54,7 @@ func blobKeys(job *Job) ([]string, error) {
 	if job.Results != "" {
 		keys = append(keys, job.Results)
 	}
-	for token := int64(1); token <= job.Token; token++ {
+	for token := int64(1); token <= ranToken(job); token++ {
 		keys = append(keys, resultsKey(job, token))
 		for n := 0; n*job.SegmentRows < job.TotalRecords; n++ {
 			keys = append(keys, segmentKey(job, n, token), mailedKey(job, n, token))
@@ -67,3 +67,8 @@ func blobKeys(job *Job) ([]string, error) {
 	}
 	return keys, nil
 }
+
+// ranToken returns the token of the last claim of an ended job that ran it. Those that
+// came after were to tell of its end, and are its attempts: a worker ends a job with
+// its progress, which sets them to 0.
+func ranToken(job *Job) int64 { return job.Token - int64(job.Attempts) }

@@ -39,8 +39,14 @@ func NewWorker(cfg Config) (*Worker, error) {
 // progress and gives up the lease, so that another worker can go on at once. That
 // takes at most [Config.StopGrace]; then it stops hard, which the next worker makes
 // good. When Run returns, all its goroutines have ended.
+//
+// Beside that it tells [Config.Notifier], if there is one, of the ends of jobs: of its
+// own at once, and of others as it finds them, at the latest after a minute. That holds
+// up no job.
 func (w *Worker) Run(ctx context.Context) error {
 	jobs := w.cfg.jobs()
+	ended, wait := w.tellEnds(ctx)
+	defer wait()
 	for ctx.Err() == nil {
 		changed, err := jobs.changed() // before the claim, so that no job is missed
 		if err != nil {
@@ -49,6 +55,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		job, err := w.run(ctx, "")
 		switch {
 		case job != nil:
+			if err == nil {
+				ended(job.ID)
+			}
 			continue
 		case !errors.Is(err, ErrNoJob) && ctx.Err() == nil:
 			w.cfg.Logger.WarnContext(ctx, "claim failed", redact.Error(err))
