@@ -380,3 +380,41 @@ func ExamplePrincipal() {
 	// eve: bulk: get job: bulk: no such job
 	// tom: bulk: role may not import users
 }
+
+// endPrinter is a notifier that prints.
+type endPrinter struct{}
+
+func (endPrinter) NotifyEnded(_ context.Context, job *bulk.Job) error {
+	fmt.Println(job.Tenant, job.Status, job.Summary().Created)
+	return nil
+}
+
+// A host learns of the end of jobs. Worker.Run tells it by itself.
+func ExampleNotifier() {
+	ctx := context.Background()
+	cfg := bulk.Config{Store: memstore.New(), Blobs: memblob.New(), Jobs: memjobs.New(), Notifier: endPrinter{}, Logger: slog.New(slog.DiscardHandler)}
+	importer, err := bulk.NewImporter(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	worker, err := bulk.NewWorker(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	job, err := importer.Submit(ctx, bulk.Request{
+		Principal: bulk.Principal{ID: "ana", Tenant: "acme", Role: bulk.RoleAdmin},
+		Rows:      bulk.Users(bulk.User{ID: "u-1"}, bulk.User{ID: "u-2"}), Options: bulk.DefaultOptions(),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(worker.RunJob(ctx, job.ID))
+	fmt.Println(worker.Notify(ctx, job.ID))
+	// Output:
+	// <nil>
+	// acme completed 2
+	// <nil>
+}

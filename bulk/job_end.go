@@ -65,7 +65,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	err = jobBackoff.retry(ctx, func() error {
 		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: failure, Notify: a.cfg.Notifier != nil})
 	})
-	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, status, key) {
+	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, status) {
 		err = nil // by our own call, whose answer was lost
 	}
 	if err != nil {
@@ -75,11 +75,11 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	return nil
 }
 
-// ended reports whether this claim has ended the job, with those results. The token may
-// have risen since, by claims to tell of the end.
-func (a *attempt) ended(ctx context.Context, status JobStatus, results string) bool {
+// ended reports whether this claim has ended the job. The token may have risen since, by
+// claims to tell of the end.
+func (a *attempt) ended(ctx context.Context, status JobStatus) bool {
 	job, err := a.lease.jobs.Get(ctx, a.job.ID)
-	return err == nil && job.Status == status && job.Results == results && ranToken(&job) == a.job.Token
+	return err == nil && ranToken(&job) == a.job.Token && job.Status == status
 }
 
 // reportInherited reports the results that were come to by the journal alone and
