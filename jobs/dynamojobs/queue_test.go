@@ -608,7 +608,6 @@ func TestOptions(t *testing.T) {
 	for field, opts := range map[string]dynamojobs.Options{
 		"Options.Table":      {},
 		"Options.ClaimIndex": {Table: "t", TenantIndex: "i", ClaimIndex: "i"},
-		"Options.Shards":     {Table: "t", Shards: 257},
 	} {
 		_, err := dynamojobs.New(client, opts)
 		var bad *bulk.ConfigError
