@@ -87,6 +87,11 @@ func (q *Queue) claimNext(ctx context.Context, claim bulk.Claim) (bulk.Job, erro
 			return job, err
 		}
 	}
+	if q.ring.overdue() {
+		if _, _, err := t.page(ctx, becameDue(time.Now()), nil, minHints); err != nil {
+			return bulk.Job{}, err
+		}
+	}
 	served := q.ring.lastServed()
 	front, rest := ahead(served, time.Now())
 	if job, _, err := t.walk(ctx, front); !isNoJob(err) {

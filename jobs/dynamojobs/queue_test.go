@@ -24,7 +24,10 @@ import (
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	dynamojobs.StopClocks()
+	goleak.VerifyTestMain(m)
+}
 
 // newTable creates a table and returns its name. It stays on the server, which
 // keeps tables in memory.

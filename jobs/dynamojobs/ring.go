@@ -17,13 +17,20 @@ type ring struct {
 	// claim would cost a query more. So a few of its next jobs are kept for a moment.
 	spares []hint
 	until  time.Time
+
+	saw time.Time // when a page last had what became due
 }
 
-// How many hints are kept, and for how long: a tenant that comes meanwhile waits for
-// them.
-const (
-	maxSpares = 2
+// maxSpares is how many hints are kept. A tenant that comes meanwhile waits for them.
+const maxSpares = 2
+
+// Variables for tests that count calls.
+var (
+	// sparesFor is how long hints are kept.
 	sparesFor = time.Second
+	// dueEvery is how long claims go without what became due, which stands behind all
+	// tenants that have jobs.
+	dueEvery = 10 * time.Second
 )
 
 func (r *ring) lastServed() string {
@@ -78,4 +85,18 @@ func (r *ring) spare() (hint, bool) {
 	h := r.spares[0]
 	r.spares = r.spares[1:]
 	return h, true
+}
+
+// seen notes that a page had what became due.
+func (r *ring) seen() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saw = time.Now()
+}
+
+// overdue reports whether no page has had what became due for long.
+func (r *ring) overdue() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.saw) >= dueEvery
 }

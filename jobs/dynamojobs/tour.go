@@ -113,6 +113,9 @@ func (t *tour) page(ctx context.Context, r turnRange, from item, limit int) ([]h
 	if r.partition == endedPartition {
 		return hints, last, nil
 	}
+	if r.partition == partition && strings.HasPrefix(r.until, laterPrefix) && (!t.more || slices.ContainsFunc(hints, hint.due)) {
+		t.q.ring.seen()
+	}
 	misplaced := func(h hint) bool { return h.due() || h.partition != partition }
 	moves := 0
 	for _, h := range hints {

@@ -63,6 +63,9 @@ func claimable(partition string, now time.Time) turnRange {
 	return turnRange{partition, firstTurn, laterTurn(now)}
 }
 
+// becameDue returns the range of what was to be claimed later and can be now.
+func becameDue(now time.Time) turnRange { return turnRange{partition, laterPrefix, laterTurn(now)} }
+
 // ahead returns the range of what can be claimed behind a place and the range of the
 // rest: together they go around the ring once.
 func ahead(place string, now time.Time) (ahead, rest turnRange) {
