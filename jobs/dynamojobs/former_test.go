@@ -108,6 +108,39 @@ func TestFormerRecords(t *testing.T) {
 	})
 }
 
+// A record of the version before that is claimed by its id is found like any other when
+// its lease lapses, without a look at what that version left.
+func TestFormerRecordClaimedByID(t *testing.T) {
+	records := readFormer(t)
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		table := newTable(t, server)
+		client := server.DynamoDB(awstest.Transport(t))
+		queue := newQueue(t, server, table, awstest.Transport(t))
+		if _, err := queue.Claim(t.Context(), bulk.Claim{Lease: time.Minute}); !errors.Is(err, bulk.ErrNoJob) {
+			t.Fatal(err)
+		}
+		want := make(map[string]bool)
+		for id, record := range records {
+			if !strings.HasSuffix(id, "pending") {
+				continue
+			}
+			if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: record}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := queue.Claim(t.Context(), bulk.Claim{JobID: id, Lease: -time.Second}); err != nil { // over at once
+				t.Fatal(err)
+			}
+			want[id] = true
+		}
+		for range len(want) {
+			delete(want, claim(t, queue, "").ID)
+		}
+		if len(want) > 0 {
+			t.Errorf("not claimed: %v", want)
+		}
+	})
+}
+
 // A formerQueue does to the index what the version before does.
 type formerQueue struct {
 	client *dynamodb.Client

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The hints that are kept serve for a moment, and not once another tenant had its turn.
@@ -59,4 +61,25 @@ func TestOverdue(t *testing.T) {
 			time.Sleep(time.Nanosecond)
 		}
 	})
+}
+
+// Jobs that were moved are tried in the range of their place, once.
+func TestMerge(t *testing.T) {
+	at := func(ids ...string) (hints []hint) {
+		for _, id := range ids {
+			hints = append(hints, hint{id: id, turn: readyTurn(id, id)})
+		}
+		return hints
+	}
+	tour := tour{moved: at("9", "3", "5")}
+	front, rest := ahead("4", time.Now())
+	if diff := cmp.Diff(at("5", "7", "9"), tour.merge(at("7", "9"), front), cmp.AllowUnexported(hint{})); diff != "" {
+		t.Errorf("behind the place (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(at("1", "3"), tour.merge(at("1"), rest), cmp.AllowUnexported(hint{})); diff != "" {
+		t.Errorf("before it (-want +got):\n%s", diff)
+	}
+	if len(tour.moved) > 0 {
+		t.Errorf("%v are left", tour.moved)
+	}
 }

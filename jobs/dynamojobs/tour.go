@@ -123,7 +123,7 @@ func (t *tour) page(ctx context.Context, r turnRange, from item, limit int) ([]h
 			continue
 		}
 		moves++
-		h, ok, err := t.q.move(ctx, h)
+		h, ok, err := t.q.move(ctx, h.id)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -167,18 +167,17 @@ func (q *Queue) hints(ctx context.Context, r turnRange, from item, limit int32) 
 }
 
 // move gives a job that has become due its place among those that can be claimed now,
-// and returns its hint there. It reports false if the job is not as the hint says.
-// Nothing of the job itself changes.
-func (q *Queue) move(ctx context.Context, h hint) (hint, bool, error) {
+// and returns its hint there. It reports false if it cannot be claimed any more. Nothing
+// of the job itself changes, so a move that is made twice, or late, does no harm.
+func (q *Queue) move(ctx context.Context, id string) (hint, bool, error) {
 	u := newUpdate()
 	u.set(attrShard, text(partition))
 	u.setFirst(attrTurn, attrReady, attrTurn)
-	u.when(attrShard, "=", text(h.partition))
-	u.when(attrTurn, "=", text(h.turn))
 	u.when(attrClaimAt, "<=", number(time.Now().UnixMilli()))
+	u.whenMissing(attrCompleted)
 	var out *dynamodb.UpdateItemOutput
 	err := q.retry(ctx, func() (err error) {
-		out, err = q.client.UpdateItem(ctx, u.input(q.opts.Table, h.id))
+		out, err = q.client.UpdateItem(ctx, u.input(q.opts.Table, id))
 		return err
 	})
 	var failed *types.ConditionalCheckFailedException
@@ -188,5 +187,5 @@ func (q *Queue) move(ctx context.Context, h hint) (hint, bool, error) {
 	if err != nil {
 		return hint{}, false, err
 	}
-	return hint{h.id, partition, item(out.Attributes).text(attrTurn)}, true, nil
+	return hint{id, partition, item(out.Attributes).text(attrTurn)}, true, nil
 }

@@ -1,12 +1,16 @@
 package dynamojobs_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/awstest"
+	"github.com/bulkops/bulkops/jobs/dynamojobs"
 )
 
 // A tenant that comes while another, alone until then, has many jobs queued is served
@@ -25,6 +29,23 @@ func TestNewcomer(t *testing.T) {
 			}
 			if before > 2 {
 				t.Errorf("%d jobs of the other tenant were claimed before that of %s", before, newcomer.Tenant)
+			}
+		}
+	})
+}
+
+// Tenants take turns also where one page has all of their jobs.
+func TestTurnsOfFewJobs(t *testing.T) {
+	const tenants, jobs = 4, 3
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		table := newTable(t, server)
+		queue := newQueue(t, server, table, awstest.Transport(t))
+		fill(t, server.DynamoDB(awstest.Transport(t)), table, tenants, jobs)
+		seen := make(map[string]int)
+		for i := range tenants * jobs {
+			tenant := claim(t, queue, "").Tenant
+			if seen[tenant]++; seen[tenant] > i/tenants+1 {
+				t.Errorf("%s is served %d times by claim %d", tenant, seen[tenant], i+1)
 			}
 		}
 	})
@@ -74,7 +95,8 @@ func TestDueJobComesBeforeYoungerOnes(t *testing.T) {
 		if _, err := queue.Claim(t.Context(), bulk.Claim{JobID: old, Lease: -time.Second}); err != nil { // over at once
 			t.Fatal(err)
 		}
-		fill(t, server.DynamoDB(awstest.Transport(t)), table, 1, 50) // the first claim looks for what is due
+		fill(t, server.DynamoDB(awstest.Transport(t)), table, 1, 50)
+		queue.StartAround() // where a page has younger ones only
 		if got := claim(t, queue, ""); got.ID != old || got.Token != 2 {
 			t.Errorf("claimed %s with token %d, want %s with token 2", got.ID, got.Token, old)
 		}
@@ -101,4 +123,109 @@ func TestManyDueJobs(t *testing.T) {
 			t.Errorf("%d jobs were not claimed", len(due))
 		}
 	})
+}
+
+// A job that was claimed by its id again and again, and is given back, stands where it
+// stood at first.
+func TestReleasedJobHasItsPlace(t *testing.T) {
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		queue := newQueue(t, server, newTable(t, server), awstest.Transport(t))
+		old := create(t, queue, "a")
+		create(t, queue, "a")
+		for range 2 {
+			var err error
+			if old, err = queue.Claim(t.Context(), bulk.Claim{JobID: old.ID, Lease: -time.Second}); err != nil { // over at once
+				t.Fatal(err)
+			}
+		}
+		if _, err := queue.Save(t.Context(), old.ID, old.Token, bulk.JobChange{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := claim(t, queue, ""); got.ID != old.ID {
+			t.Errorf("claimed %s, want %s", got.ID, old.ID)
+		}
+	})
+}
+
+// A job that became due and is claimed, or ends, before it is given its place, is not
+// put among those that can be claimed.
+func TestDueJobThatIsTakenMeanwhile(t *testing.T) {
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		table := newTable(t, server)
+		clean := newQueue(t, server, table, awstest.Transport(t))
+		meanwhile := func(do func(job bulk.Job)) {
+			t.Helper()
+			id := create(t, clean, "a").ID
+			if _, err := clean.Claim(t.Context(), bulk.Claim{JobID: id, Lease: -time.Second}); err != nil { // over at once
+				t.Fatal(err)
+			}
+			taken := false
+			queue := newQueue(t, server, table, after{awstest.Transport(t), "Query", func() {
+				if !taken {
+					taken = true
+					do(claim(t, clean, id))
+				}
+			}})
+			if _, err := queue.Claim(t.Context(), bulk.Claim{Lease: time.Minute}); !errors.Is(err, bulk.ErrNoJob) {
+				t.Errorf("Claim of a job that is taken: %v", err)
+			}
+		}
+		meanwhile(func(bulk.Job) {})
+		m := newMeter(t, server)
+		queue, err := dynamojobs.New(m, dynamojobs.Options{Table: table})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := queue.Claim(t.Context(), bulk.Claim{Lease: time.Minute}); !errors.Is(err, bulk.ErrNoJob) || m.entries > 0 {
+			t.Errorf("error %v, and %d entries are read of jobs that are under way", err, m.entries)
+		}
+		var want string
+		meanwhile(func(job bulk.Job) {
+			want = job.ID
+			if _, err := clean.Save(t.Context(), job.ID, job.Token, bulk.JobChange{End: bulk.JobCompleted, Notify: true}); err != nil {
+				t.Error(err)
+			}
+		})
+		if job, err := clean.Claim(t.Context(), bulk.Claim{Lease: time.Minute, Ended: true}); err != nil || job.ID != want {
+			t.Errorf("claimed %q to tell of it, error %v, want %s", job.ID, err, want)
+		}
+	})
+}
+
+// Jobs that have expired are no hints, so that no claim tries them.
+func TestExpiredJobsAreNoHints(t *testing.T) {
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		m := newMeter(t, server)
+		queue, err := dynamojobs.New(m, dynamojobs.Options{Table: newTable(t, server)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expired := newJob("a")
+		expired.ExpiresAt = time.Now().Add(-time.Second)
+		if err := queue.Create(t.Context(), expired); err != nil {
+			t.Fatal(err)
+		}
+		m.reset()
+		if _, err := queue.Claim(t.Context(), bulk.Claim{Lease: time.Minute}); !errors.Is(err, bulk.ErrNoJob) {
+			t.Error(err)
+		}
+		if m.entries != 1 || m.calls["UpdateItem"] > 0 {
+			t.Errorf("%d entries are read, and the calls are %v", m.entries, m.calls)
+		}
+	})
+}
+
+// after does something after each call of an operation.
+type after struct {
+	next      http.RoundTripper
+	operation string
+	do        func()
+}
+
+func (a after) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := a.next.RoundTrip(request)
+	if strings.HasSuffix(request.Header.Get("X-Amz-Target"), "."+a.operation) {
+		a.do()
+	}
+	return response, err
 }

@@ -109,6 +109,75 @@ var dynamojobs = []mutation{
 		old: `it.number(attrClaimAt) > now.UnixMilli()`, new: `false`, test: "^TestConformance$/.*/Claim/RefusesLeasedJob",
 	},
 
+	{
+		name: "a claim leaves a job among those that can be claimed", file: "jobs/dynamojobs/claim.go",
+		old: `			claimLater(u, until)
+`, new: `			u.set(attrClaimAt, moment(until))
+`, test: "TestCallsOfAnIdleClaim",
+	},
+	{
+		name: "a claim forgets where a job stood", file: "jobs/dynamojobs/claim.go",
+		old: `u.setFirst(attrReady, attrReady, attrTurn)`, new: `u.setFirst(attrReady, attrTurn, attrTurn)`, test: "TestReleasedJobHasItsPlace",
+	},
+	{
+		name: "a claim leaves a job where the version before put it", file: "jobs/dynamojobs/claim.go",
+		old: `				u.set(attrShard, text(partition))
+`, test: "TestFormerRecordClaimedByID",
+	},
+
+	// The index of claims.
+	{
+		name: "a job that becomes due is moved while somebody has it", file: "jobs/dynamojobs/tour.go",
+		old: `	u.when(attrClaimAt, "<=", number(time.Now().UnixMilli()))
+`, test: "TestDueJobThatIsTakenMeanwhile",
+	},
+	{
+		name: "a job that becomes due is moved although it has ended", file: "jobs/dynamojobs/tour.go",
+		old: `	u.whenMissing(attrCompleted)
+`, test: "TestDueJobThatIsTakenMeanwhile",
+	},
+	{
+		name: "a job that becomes due is not moved", file: "jobs/dynamojobs/tour.go",
+		old: `	u.setFirst(attrTurn, attrReady, attrTurn)
+`, test: "TestDueJobComesBeforeYoungerOnes",
+	},
+	{
+		name: "hints do not look at the expiry", file: "jobs/dynamojobs/tour.go",
+		old: ` + " AND " + u.name(attrExpires) + " > " + u.value(now)`, test: "TestExpiredJobsAreNoHints",
+	},
+	{
+		name: "what became due is not looked for", file: "jobs/dynamojobs/claim.go",
+		old: `if q.ring.overdue() {`, new: `if false {`, test: "TestDueJobComesBeforeYoungerOnes",
+	},
+	{
+		name: "what became due is tried before its turn", file: "jobs/dynamojobs/tour.go",
+		old: `if r.covers(h) {`, new: `if true {`, test: "TestMerge",
+	},
+	{
+		name: "few jobs are not claimed in turn", file: "jobs/dynamojobs/tour.go",
+		old: `t.q.ring.turned(t.merge(hints, r))`, new: `t.merge(hints, r)`, test: "TestTurnsOfFewJobs",
+	},
+	{
+		name: "a tenant that is not alone has several turns", file: "jobs/dynamojobs/claim.go",
+		old: ` && placeOf(job.Tenant) == served {`, new: ` {`, test: "TestDueJobHasItsTurn",
+	},
+	{
+		name: "a tenant that is alone keeps its turn", file: "jobs/dynamojobs/ring.go",
+		old: `const maxSpares = 2`, new: `const maxSpares = 20`, test: "TestNewcomer",
+	},
+	{
+		name: "hints are kept for ever", file: "jobs/dynamojobs/ring.go",
+		old: ` || !time.Now().Before(r.until) {`, new: ` {`, test: "TestSpares",
+	},
+	{
+		name: "jobs of the version before are not found", file: "jobs/dynamojobs/former.go",
+		old: `range formerPartitions {`, new: `range formerPartitions[1:] {`, test: "TestFormerRecords",
+	},
+	{
+		name: "the version before does not find what became due", file: "jobs/dynamojobs/turn.go",
+		old: `laterPrefix = "f~"`, new: `laterPrefix = "g~"`, test: "TestBesideFormerVersion",
+	},
+
 	// Saves.
 	{
 		name: "a save does not look at the token", file: "jobs/dynamojobs/queue.go",
@@ -137,6 +206,33 @@ var dynamojobs = []mutation{
 		name: "the saves of all workers share a nonce", file: "jobs/dynamojobs/record.go",
 		old: `attrSaveNonce + strconv.FormatInt(token&(slots-1), 10)`, new: `attrSaveNonce + strconv.FormatInt(0*slots, 10)`,
 		test: "TestLostReleaseThenClaims",
+	},
+
+	{
+		name: "a renewed lease leaves a job where the one before ends", file: "jobs/dynamojobs/queue.go",
+		old: `		claimLater(u, until)
+`, new: `		u.set(attrClaimAt, moment(until))
+`, test: "TestCallsOfAnIdleClaim",
+	},
+	{
+		name: "a job to be retried stays where its lease would end", file: "jobs/dynamojobs/queue.go",
+		old: `		claimLater(u, at)
+`, new: `		u.set(attrClaimAt, moment(at))
+`, test: "^TestConformance$/.*/ClaimNext/TakesReleasedJob",
+	},
+	{
+		name: "a job that is given back stays where its lease would end", file: "jobs/dynamojobs/queue.go",
+		old: `		u.setFirst(attrTurn, attrReady, attrTurn)
+`, test: "^TestConformance$/.*/ClaimNext/TakesReleasedJob",
+	},
+	{
+		name: "an end that is given back stays where its lease would end", file: "jobs/dynamojobs/queue.go",
+		old: `	u.set(attrReady, text(laterTurn(now)))
+`, test: "^TestConformance$/.*/EndedNext/TakesGivenBack",
+	},
+	{
+		name: "an end wakes nobody", file: "jobs/dynamojobs/queue.go",
+		old: `change.End != "" || job`, new: `job`, test: "^TestConformance$/.*/Changed/ClosedByEnd",
 	},
 
 	// Cancels.
