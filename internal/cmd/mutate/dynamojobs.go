@@ -124,6 +124,16 @@ var dynamojobs = []mutation{
 		old: `				u.set(attrShard, text(partition))
 `, test: "TestFormerRecordClaimedByID",
 	},
+	{
+		name: "a claim takes jobs that have ended and are to be told of", file: "jobs/dynamojobs/claim.go",
+		old: `				u.whenMissing(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/SaveSetsNotify",
+	},
+	{
+		name: "a claim of an end takes jobs that have not ended", file: "jobs/dynamojobs/claim.go",
+		old: `				u.whenThere(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/ClaimRefusesOthers",
+	},
 
 	// The index of claims.
 	{
@@ -200,7 +210,7 @@ var dynamojobs = []mutation{
 	},
 	{
 		name: "a save that is refused for the lease is tried again", file: "jobs/dynamojobs/queue.go",
-		old: ` || !it.has(attrLease) {`, new: ` {`, test: "^TestConformance$/.*/Save/RefusesAfterRelease",
+		old: ` || !it.has(attrLease) || ended`, new: ` || ended`, test: "^TestConformance$/.*/Save/RefusesAfterRelease",
 	},
 	{
 		name: "the saves of all workers share a nonce", file: "jobs/dynamojobs/record.go",
@@ -208,6 +218,18 @@ var dynamojobs = []mutation{
 		test: "TestLostReleaseThenClaims",
 	},
 
+	{
+		name: "a save tells of jobs that have not ended", file: "jobs/dynamojobs/queue.go",
+		old: `			case to.Notified:
+				u.whenThere(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/SaveRefusesRunning",
+	},
+	{
+		name: "a save runs jobs that have ended", file: "jobs/dynamojobs/queue.go",
+		old: `			case runs(to):
+				u.whenMissing(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/SaveRefusesRunning",
+	},
 	{
 		name: "a renewed lease leaves a job where the one before ends", file: "jobs/dynamojobs/queue.go",
 		old: `		claimLater(u, until)
