@@ -258,7 +258,7 @@ func TestCallsOfAnIdleClaim(t *testing.T) {
 			t.Fatal(err)
 		}
 		busy(t, queue, 20, 20)
-		m.reset()
+		claim(t, queue, create(t, queue, "a").ID)
 		for n, want := range []int{4, 1, 1} { // the first one looks for what versions before left
 			m.reset()
 			if _, err := queue.Claim(t.Context(), bulk.Claim{Lease: time.Minute}); !errors.Is(err, bulk.ErrNoJob) {
