@@ -52,7 +52,8 @@ func (q *Queue) claimNamed(ctx context.Context, claim bulk.Claim) (bulk.Job, err
 			return nil
 		},
 		refused: func(it item, now time.Time) error {
-			if !it.exists(now) || !it.has(attrClaimAt) || it.number(attrClaimAt) > now.UnixMilli() || it.has(attrCompleted) != claim.Ended {
+			claimable := it.has(attrClaimAt) && it.has(attrCompleted) == claim.Ended
+			if !it.exists(now) || !claimable || it.number(attrClaimAt) > now.UnixMilli() {
 				return bulk.ErrNoJob
 			}
 			return nil

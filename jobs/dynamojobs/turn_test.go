@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/awstest"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
@@ -195,6 +197,42 @@ func TestDueJobThatIsTakenMeanwhile(t *testing.T) {
 		})
 		if job, err := clean.Claim(t.Context(), bulk.Claim{Lease: time.Minute, Ended: true}); err != nil || job.ID != want {
 			t.Errorf("claimed %q to tell of it, error %v, want %s", job.ID, err, want)
+		}
+	})
+}
+
+// Ends are claimed to be told in their order, also those that were given back.
+func TestEndsAreToldInOrder(t *testing.T) {
+	awstest.EachDynamoDB(t, func(t *testing.T, server awstest.Server) {
+		queue := newQueue(t, server, newTable(t, server), awstest.Transport(t))
+		var want, got []string
+		for i := range 8 {
+			job := claim(t, queue, create(t, queue, fmt.Sprint("tenant", i)).ID)
+			job, err := queue.Save(t.Context(), job.ID, job.Token, bulk.JobChange{End: bulk.JobCompleted, Notify: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Until(job.CompletedAt.Add(time.Millisecond)))
+			want = append(want, job.ID)
+		}
+		for _, id := range want[:6] {
+			job, err := queue.Claim(t.Context(), bulk.Claim{JobID: id, Lease: time.Minute, Ended: true})
+			if err == nil {
+				_, err = queue.Save(t.Context(), id, job.Token, bulk.JobChange{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range want {
+			job, err := queue.Claim(t.Context(), bulk.Claim{Lease: time.Minute, Ended: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, job.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("ends in the order claimed (-want +got):\n%s", diff)
 		}
 	})
 }

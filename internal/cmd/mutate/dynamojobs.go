@@ -250,11 +250,11 @@ var dynamojobs = []mutation{
 	{
 		name: "an end that is given back stays where its lease would end", file: "jobs/dynamojobs/queue.go",
 		old: `	u.set(attrReady, text(laterTurn(now)))
-`, test: "^TestConformance$/.*/EndedNext/TakesGivenBack",
+`, test: "TestEndsAreToldInOrder",
 	},
 	{
 		name: "an end wakes nobody", file: "jobs/dynamojobs/queue.go",
-		old: `change.End != "" || job`, new: `job`, test: "^TestConformance$/.*/Changed/ClosedByEnd",
+		old: `change.End != "" || job`, new: `job`, test: "TestChanged",
 	},
 
 	// Cancels.
