@@ -52,8 +52,8 @@ func (q *Queue) claimNamed(ctx context.Context, claim bulk.Claim) (bulk.Job, err
 			return nil
 		},
 		refused: func(it item, now time.Time) error {
-			claimable := it.has(attrClaimAt) && it.has(attrCompleted) == claim.Ended
-			if !it.exists(now) || !claimable || it.number(attrClaimAt) > now.UnixMilli() {
+			asked := it.has(attrClaimAt) && it.has(attrCompleted) == claim.Ended
+			if !it.exists(now) || !asked || it.number(attrClaimAt) > now.UnixMilli() {
 				return bulk.ErrNoJob
 			}
 			return nil

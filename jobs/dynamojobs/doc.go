@@ -24,9 +24,10 @@
 //
 // # Claims
 //
-// A sparse index has the jobs that have not ended. It is a hint: it lags behind
-// the table by some milliseconds, and the condition on the record decides. In its one
-// partition come first the jobs that can be claimed now, by a hash of the tenant and the
+// A sparse index has the jobs that have not ended, and apart from them, by when they
+// ended, those whose end is to be told. It is a hint: it lags behind the table by some
+// milliseconds, and the condition on the record decides. In its one partition of jobs
+// that have not ended come first the jobs that can be claimed now, by a hash of the tenant and the
 // id of the job, so that the jobs of a tenant lie side by side, the oldest first. Behind
 // them come those that are under way or wait to be tried again, by the time when that
 // is over. A Claim without an id goes on behind the tenant that was served last and
@@ -51,7 +52,8 @@
 //
 //	none can be claimed                       1 query
 //	up to 32 can be claimed                   1 query, 1 write
-//	10,000 queued, of one tenant              0.6 queries, 1 write
+//	10,000 queued, of one tenant              0.6 queries, 1 write; with more than
+//	                                          a second between claims 2 queries
 //	500 and more queued of each of five       1.2 queries, 1 write
 //	for each lease that lapsed, once          1 write more
 //	for each race lost to another claimer     1 failed write more
@@ -65,9 +67,9 @@
 //
 // A [bulk.Worker] without work makes a query every [bulk.Config.Poll], and after a
 // minute one every 12 times that: with a Poll of a second, 220,000 queries of half a read
-// unit a month, some cents on demand. A Queue tells the workers of its own process of what it does
-// itself ([Queue.Changed]), so that a job which is created in a worker's process starts
-// at once, or within Poll if the index lags. A job that another process creates starts
+// unit a month, some cents on demand. A Queue tells the workers of its own process of
+// what it does itself ([Queue.Changed]), so that a job which is created in a worker's
+// process starts at once, or within Poll if the index lags. A job that another process creates starts
 // within Poll in a busy minute and within 12 times that in a quiet one. Where that is
 // too long, lower Poll, or let something ring that both can hear: a decorator of the
 // queue that implements [bulk.JobNotifier].
@@ -91,7 +93,7 @@
 // apart, so that none hides another.
 //
 // A request may also arrive late, after its sender gave up on it, sent it again
-// and went on. Every write carries a stamp, which must be higher than that of the
+// and went on. Every write that changes a job carries a stamp, which must be higher than that of the
 // item: so a late checkpoint cannot overwrite a newer one of the same worker.
 //
 // # Clocks

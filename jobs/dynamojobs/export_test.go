@@ -30,3 +30,6 @@ func StopClocks() { sparesFor, dueEvery = time.Hour, time.Hour }
 
 // StartAround makes a queue begin at the tenant of the lowest place.
 func (q *Queue) StartAround() { q.ring.serve("") }
+
+// ForgetSpares does to a queue what a moment without claims does.
+func (q *Queue) ForgetSpares() { q.ring.keep(nil) }

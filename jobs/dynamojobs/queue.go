@@ -121,7 +121,7 @@ func (q *Queue) Save(ctx context.Context, id string, token int64, change bulk.Jo
 	if err != nil {
 		return bulk.Job{}, fmt.Errorf("dynamojobs: save job %q: %w", id, err)
 	}
-	if change.End != "" || job.LeaseUntil.IsZero() && job.NotBefore.IsZero() && !change.Notified {
+	if job.LeaseUntil.IsZero() && job.NotBefore.IsZero() && !change.Notified { // given up or ended
 		q.changed.send()
 	}
 	return job, nil
