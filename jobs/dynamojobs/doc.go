@@ -71,8 +71,7 @@
 // what it does itself ([Queue.Changed]), so that a job which is created in a worker's
 // process starts at once, or within Poll if the index lags. A job that another process creates starts
 // within Poll in a busy minute and within 12 times that in a quiet one. Where that is
-// too long, lower Poll, or let something ring that both can hear: a decorator of the
-// queue that implements [bulk.JobNotifier].
+// too long, lower Poll, or let a bell ring that both can hear: jobs/sqsjobs is one.
 //
 // # Versions
 //
