@@ -75,7 +75,9 @@ type Config struct {
 	// Defaults to one minute.
 	Lease time.Duration
 	// Poll is how often an idle worker asks for a job, and how often a busy one
-	// asks whether its job was cancelled. Defaults to one second.
+	// asks whether its job was cancelled. After a minute without a job a worker asks
+	// 12 times as rarely, until there is one or the queue is a [JobNotifier] and says
+	// so. Defaults to one second.
 	Poll time.Duration
 	// MaxAttempts is how often a job is begun without any progress before it
 	// fails. Defaults to 5.

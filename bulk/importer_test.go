@@ -1381,6 +1381,63 @@ func TestWorkerAsksAgain(t *testing.T) {
 	})
 }
 
+// TestQuietWorkerAsksRarely checks how often a worker asks that has nothing to do, and
+// how soon it then finds a job.
+func TestQuietWorkerAsksRarely(t *testing.T) {
+	for _, notifies := range []bool{false, true} {
+		bubble(t, func(t *testing.T, f *fixture) {
+			var claims atomic.Int64
+			counted := &hookedJobs{JobQueue: f.jobs, before: func(op string) error {
+				if op == "Claim" {
+					claims.Add(1)
+				}
+				return nil
+			}}
+			f.cfg.Jobs = counted
+			if notifies {
+				f.cfg.Jobs = notifyingJobs{counted, f.jobs}
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			var worker sync.WaitGroup
+			worker.Go(func() { assert.NoError(t, f.worker().Run(ctx)) })
+			asks := func(in time.Duration) int64 {
+				before := claims.Load()
+				time.Sleep(in)
+				return claims.Load() - before
+			}
+			time.Sleep(time.Millisecond)
+			assert.LessOrEqual(t, asks(time.Minute), int64(60), "in the first minute")
+			for range 5 {
+				assert.Equal(t, int64(5), asks(time.Minute), "in a later minute")
+			}
+			id, began := f.submit(20, bulk.DefaultOptions()).ID, time.Now()
+			for f.get(id).Status != bulk.JobCompleted {
+				time.Sleep(10 * time.Millisecond)
+			}
+			switch took := time.Since(began); {
+			case notifies:
+				assert.Less(t, took, time.Second, "a quiet worker wakes")
+			default:
+				assert.LessOrEqual(t, took, 13*time.Second, "a quiet worker asks again")
+			}
+			time.Sleep(5 * time.Second) // it is busy again
+			id, began = f.submit(20, bulk.DefaultOptions()).ID, time.Now()
+			for f.get(id).Status != bulk.JobCompleted {
+				time.Sleep(10 * time.Millisecond)
+			}
+			assert.LessOrEqual(t, time.Since(began), 2*time.Second, "it asks once in a Poll again")
+			stop()
+			worker.Wait()
+		})
+	}
+}
+
+// notifyingJobs is a queue that tells of new jobs beside another that does not.
+type notifyingJobs struct {
+	bulk.JobQueue
+	bulk.JobNotifier
+}
+
 func TestConcurrentImportsOfTheSameUsers(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		var imports sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -32,8 +33,8 @@ func NewWorker(cfg Config) (*Worker, error) {
 }
 
 // Run claims and runs jobs until ctx ends, and then returns nil. Without a job it
-// asks again every [Config.Poll], or at once if the queue is a [JobNotifier] and
-// says so.
+// asks again every [Config.Poll], more rarely when nothing happens for a while, or at
+// once if the queue is a [JobNotifier] and says so.
 //
 // When ctx is cancelled it stops gracefully: it ends the rows under way, saves the
 // progress and gives up the lease, so that another worker can go on at once. That
@@ -47,6 +48,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	jobs := w.cfg.jobs()
 	ended, wait := w.tellEnds(ctx)
 	defer wait()
+	busy := time.Now() // when there last was a job, or word of one
 	for ctx.Err() == nil {
 		changed, err := jobs.changed() // before the claim, so that no job is missed
 		if err != nil {
@@ -58,19 +60,36 @@ func (w *Worker) Run(ctx context.Context) error {
 			if err == nil {
 				ended(job.ID)
 			}
+			busy = time.Now()
 			continue
 		case !errors.Is(err, ErrNoJob) && ctx.Err() == nil:
 			w.cfg.Logger.WarnContext(ctx, "claim failed", redact.Error(err))
 		}
-		timer := time.NewTimer(w.cfg.Poll)
+		timer := time.NewTimer(w.pause(time.Since(busy)))
 		select {
 		case <-ctx.Done():
 		case <-changed:
+			busy = time.Now() // the next claim may be too early to see the job
 		case <-timer.C:
 		}
 		timer.Stop()
 	}
 	return nil
+}
+
+// A worker that had nothing to do for quietAfter asks quietFactor times as rarely.
+const (
+	quietAfter  = time.Minute
+	quietFactor = 12
+)
+
+// pause returns how long a worker that has been idle for so long waits before it asks
+// again.
+func (w *Worker) pause(idle time.Duration) time.Duration {
+	if idle < quietAfter || w.cfg.Poll > math.MaxInt64/quietFactor {
+		return w.cfg.Poll
+	}
+	return quietFactor * w.cfg.Poll
 }
 
 // RunJob claims one job and runs it to its end, or until ctx is cancelled, which

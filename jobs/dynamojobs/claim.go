@@ -2,13 +2,9 @@ package dynamojobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bulkops/bulkops/bulk"
 )
@@ -45,16 +41,19 @@ func (q *Queue) claimNamed(ctx context.Context, claim bulk.Claim) (bulk.Job, err
 				u.whenMissing(attrCompleted)
 				u.set(attrStatus, text(string(bulk.JobProcessing)))
 				u.setOnce(attrStarted, moment(at))
+				u.set(attrShard, text(partition))
 			}
 			u.set(attrLease, moment(until))
-			u.set(attrClaimAt, moment(until))
+			u.setFirst(attrReady, attrReady, attrTurn)
+			claimLater(u, until)
 			u.increment(attrToken)
 			u.increment(attrAttempts)
 			u.set(attrWorker, text(claim.Worker))
 			return nil
 		},
 		refused: func(it item, now time.Time) error {
-			if !it.exists(now) || !it.has(attrClaimAt) || it.number(attrClaimAt) > now.UnixMilli() || it.has(attrCompleted) != claim.Ended {
+			asked := it.has(attrClaimAt) && it.has(attrCompleted) == claim.Ended
+			if !it.exists(now) || !asked || it.number(attrClaimAt) > now.UnixMilli() {
 				return bulk.ErrNoJob
 			}
 			return nil
@@ -66,99 +65,45 @@ func (q *Queue) claimNamed(ctx context.Context, claim bulk.Claim) (bulk.Job, err
 	return it.job()
 }
 
-// A hint is an entry of the index of claims.
-type hint struct {
-	id   string
-	turn turn // the place of its tenant
-}
-
-// claimNext goes around the index once, from the tenant whose turn it is, until a
-// claim succeeds. The jobs that have ended are a range of their own.
+// claimNext claims the next job. Where one page has all that can be claimed, it tells
+// whose turn it is; else the ring is walked around once, from the tenant that was
+// served last.
 func (q *Queue) claimNext(ctx context.Context, claim bulk.Claim) (bulk.Job, error) {
-	lost := 0 // races
-	ranges := []turnRange{{endedShard, firstTurn, lastTurn}}
-	if !claim.Ended {
-		ranges = q.round()
+	t := tour{q: q, claim: claim}
+	if claim.Ended {
+		job, _, err := t.walk(ctx, claimable(endedPartition, time.Now()))
+		return job, err
 	}
-	for _, r := range ranges {
-		var from item // where the last page ended
-		for limit := minHints; ; limit = min(2*limit, maxHints) {
-			hints, last, err := q.hints(ctx, r, from, int32(limit))
-			if err != nil {
-				return bulk.Job{}, err
-			}
-			for len(hints) > 0 {
-				// In order while nobody else is here. Who lost a race would meet the
-				// same claimers again at the next job, and so at all of them.
-				i := 0
-				if lost > 0 {
-					i = rand.IntN(min(len(hints), 1<<min(lost, 10)))
-				}
-				h := hints[i]
-				hints = append(hints[:i], hints[i+1:]...)
-				if !claim.Ended {
-					q.served(h.turn) // before the claim, so that concurrent ones look elsewhere
-				}
-				claim.JobID = h.id
-				job, err := q.claimNamed(ctx, claim)
-				if isNoJob(err) {
-					lost++
-					continue
-				}
-				return job, err
-			}
-			if from = last; len(from) == 0 {
-				break
-			}
+	if err := t.moveFormer(ctx); err != nil {
+		return bulk.Job{}, err
+	}
+	for h, ok := q.ring.spare(); ok; h, ok = q.ring.spare() {
+		if job, _, err := t.take(ctx, []hint{h}); !isNoJob(err) {
+			return job, err
 		}
 	}
-	return bulk.Job{}, bulk.ErrNoJob
-}
-
-// The pages of hints grow, so that a claim reads little where there are jobs, and
-// passes by those that are under way in few calls where there are many.
-const (
-	minHints = 32
-	maxHints = 1024
-)
-
-// hints reads a page of the hints of a range that can be claimed, and where the
-// page ended, nil if that was the end of the range.
-func (q *Queue) hints(ctx context.Context, r turnRange, from item, limit int32) ([]hint, item, error) {
-	u := newUpdate()
-	now := number(time.Now().UnixMilli())
-	shard := u.name(attrShard) + " = " + u.value(text(shardKey(r.shard)))
-	bounds := u.name(attrTurn) + " BETWEEN " + u.value(text(r.from)) + " AND " + u.value(text(r.until))
-	filter := u.name(attrClaimAt) + " <= " + u.value(now) + " AND " + u.name(attrExpires) + " > " + u.value(now)
-	var out *dynamodb.QueryOutput
-	err := q.retry(ctx, func() (err error) {
-		out, err = q.client.Query(ctx, &dynamodb.QueryInput{
-			TableName:                 aws.String(q.opts.Table),
-			IndexName:                 aws.String(q.opts.ClaimIndex),
-			KeyConditionExpression:    aws.String(shard + " AND " + bounds),
-			FilterExpression:          aws.String(filter),
-			ExpressionAttributeNames:  u.names,
-			ExpressionAttributeValues: u.values,
-			ExclusiveStartKey:         from,
-			Limit:                     aws.Int32(limit),
-		})
-		return err
-	})
-	if err != nil {
-		return nil, nil, err
+	if !q.ring.isLarge() {
+		job, all, err := t.glance(ctx)
+		if all || err != nil {
+			return job, err
+		}
 	}
-	return hintsOf(out.Items, r.shard), out.LastEvaluatedKey, nil
+	if q.ring.overdue() {
+		if _, _, err := t.page(ctx, becameDue(time.Now()), nil, minHints); err != nil {
+			return bulk.Job{}, err
+		}
+	}
+	served := q.ring.lastServed()
+	front, rest := ahead(served, time.Now())
+	if job, _, err := t.walk(ctx, front); !isNoJob(err) {
+		return job, err
+	}
+	job, others, err := t.walk(ctx, rest)
+	q.ring.setLarge(t.more)
+	if err == nil && t.lost == 0 && placeOf(job.Tenant) == served {
+		q.ring.keep(others) // of the same tenant, as no other has any
+	}
+	return job, err
 }
 
-func hintsOf(items []map[string]types.AttributeValue, shard int) []hint {
-	hints := make([]hint, 0, len(items))
-	for _, it := range items {
-		it := item(it)
-		place := it.text(attrTurn)
-		hints = append(hints, hint{
-			id:   it.text(attrID),
-			turn: turn{shard: shard, tenant: place[:min(len(place), turnSize-len(jobSeparator))]},
-		})
-	}
-	return hints
-}
+func isNoJob(err error) bool { return errors.Is(err, bulk.ErrNoJob) }

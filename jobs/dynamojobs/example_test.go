@@ -34,14 +34,11 @@ func Example() {
 // All queues of a table have the same options.
 func ExampleOptions() {
 	cfg := aws.Config{Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}
-	_, err := dynamojobs.New(dynamojobs.NewClient(cfg), dynamojobs.Options{
-		Table:  "jobs",
-		Shards: 16, // each takes 1,000 changes a second, and an idle worker asks each
-	})
+	_, err := dynamojobs.New(dynamojobs.NewClient(cfg), dynamojobs.Options{Table: "jobs", TenantIndex: "by-tenant"})
 	fmt.Println(err)
-	_, err = dynamojobs.New(dynamojobs.NewClient(cfg), dynamojobs.Options{Table: "jobs", Shards: 1000})
+	_, err = dynamojobs.New(dynamojobs.NewClient(cfg), dynamojobs.Options{TenantIndex: "by-tenant"})
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// bulk: Options.Shards is 1000; it must be from 1 to 256
+	// bulk: Options.Table is required
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -26,22 +25,23 @@ const (
 
 	// MaxJobID is the length of a job's id in bytes: the rest of a sort key is the
 	// tenant's place in the index of claims.
-	MaxJobID = MaxSortKey - turnSize
+	MaxJobID = MaxSortKey - placeSize - len(jobSeparator)
 )
 
 // A Queue is a [bulk.JobQueue] and [bulk.IdempotencyKeyStore] in a DynamoDB table. It is safe for concurrent use
 // and has no goroutines. Make one with [New].
 type Queue struct {
-	client Client
-	opts   Options
-	stamps stamps
-
-	mu   sync.Mutex
-	next turn // whose turn it is: the first tenant behind it
+	client  Client
+	opts    Options
+	stamps  stamps
+	ring    ring
+	former  former
+	changed signal
 }
 
 var (
 	_ bulk.JobQueue            = (*Queue)(nil)
+	_ bulk.JobNotifier         = (*Queue)(nil)
 	_ bulk.IdempotencyKeyStore = (*Queue)(nil)
 )
 
@@ -56,7 +56,7 @@ func New(client Client, opts Options) (*Queue, error) {
 	return &Queue{
 		client: client,
 		opts:   opts,
-		next:   turnOf(rand.Text(), opts.Shards), // a random place
+		ring:   ring{served: placeOf(rand.Text())}, // a random place
 	}, nil
 }
 
@@ -65,6 +65,7 @@ func (q *Queue) Create(ctx context.Context, spec bulk.JobSpec) error {
 	if err := q.create(ctx, spec); err != nil {
 		return fmt.Errorf("dynamojobs: create job %q: %w", spec.ID, err)
 	}
+	q.changed.send()
 	return nil
 }
 
@@ -72,7 +73,7 @@ func (q *Queue) create(ctx context.Context, spec bulk.JobSpec) error {
 	if !possible(spec.ID) {
 		return bulk.Permanent(fmt.Errorf("an id must be valid UTF-8 of 1 to %d bytes", MaxJobID))
 	}
-	record, err := newItem(spec, q.opts.Shards)
+	record, err := newItem(spec)
 	if err != nil {
 		return err
 	}
@@ -120,6 +121,9 @@ func (q *Queue) Save(ctx context.Context, id string, token int64, change bulk.Jo
 	if err != nil {
 		return bulk.Job{}, fmt.Errorf("dynamojobs: save job %q: %w", id, err)
 	}
+	if job.LeaseUntil.IsZero() && job.NotBefore.IsZero() && !change.Notified { // given up or ended
+		q.changed.send()
+	}
 	return job, nil
 }
 
@@ -141,7 +145,7 @@ func (q *Queue) save(ctx context.Context, id string, token int64, to bulk.JobCha
 			case runs(to):
 				u.whenMissing(attrCompleted)
 			}
-			return applySave(u, stamp(now), id, to)
+			return applySave(u, stamp(now), to)
 		},
 		refused: func(it item, now time.Time) error {
 			ended := it.has(attrCompleted)
@@ -160,7 +164,7 @@ func (q *Queue) save(ctx context.Context, id string, token int64, to bulk.JobCha
 // runs reports whether a change is one of a job that has not ended.
 func runs(to bulk.JobChange) bool { return to.End != "" || to.Progress != nil }
 
-func applySave(u *update, now time.Time, id string, to bulk.JobChange) error {
+func applySave(u *update, now time.Time, to bulk.JobChange) error {
 	if to.Progress != nil {
 		progress, err := document(to.Progress)
 		if err != nil {
@@ -184,40 +188,52 @@ func applySave(u *update, now time.Time, id string, to bulk.JobChange) error {
 			u.set(attrError, failure)
 		}
 		u.remove(attrLease, attrNotBefore)
-		end(u, id, to.End, to.Notify, now)
+		end(u, to.End, to.Notify, now)
 	case to.Notified:
-		u.remove(attrNotify, attrLease, attrNotBefore, attrClaimAt, attrShard, attrTurn)
+		u.remove(attrNotify, attrLease, attrNotBefore)
+		leaveIndex(u)
 	case to.Lease > 0:
 		until := now.Add(to.Lease)
 		u.set(attrLease, moment(until))
-		u.set(attrClaimAt, moment(until))
+		claimLater(u, until)
 		u.remove(attrNotBefore)
 	case to.RetryAfter > 0:
 		at := now.Add(to.RetryAfter)
-		u.set(attrClaimAt, moment(at))
 		u.set(attrNotBefore, moment(at))
+		claimLater(u, at)
 		u.remove(attrLease)
 	default:
 		// At once means at once by every clock.
 		u.set(attrClaimAt, number(0))
+		u.setFirst(attrTurn, attrReady, attrTurn)
 		u.remove(attrLease, attrNotBefore)
 	}
 	return nil
 }
 
+// claimLater lets a job be claimed from then on.
+func claimLater(u *update, at time.Time) {
+	u.set(attrClaimAt, moment(at))
+	u.set(attrTurn, text(laterTurn(at)))
+}
+
+// leaveIndex takes a job out of the index of claims.
+func leaveIndex(u *update) { u.remove(attrClaimAt, attrShard, attrTurn, attrReady) }
+
 // end ends a job, which takes it out of the index of claims, or from the jobs that are
 // to be run to those that are to be told of.
-func end(u *update, id string, status bulk.JobStatus, notify bool, now time.Time) {
+func end(u *update, status bulk.JobStatus, notify bool, now time.Time) {
 	u.set(attrStatus, text(string(status)))
 	u.set(attrCompleted, moment(now))
 	if !notify {
-		u.remove(attrClaimAt, attrShard, attrTurn)
+		leaveIndex(u)
 		return
 	}
 	u.set(attrNotify, boolean(true))
 	u.set(attrClaimAt, number(0))
-	u.set(attrShard, text(shardKey(endedShard)))
-	u.set(attrTurn, text(endedTurn(now, id)))
+	u.set(attrShard, text(endedPartition))
+	u.set(attrTurn, text(laterTurn(now)))
+	u.set(attrReady, text(laterTurn(now)))
 }
 
 // Cancel implements [bulk.JobQueue].
@@ -225,6 +241,9 @@ func (q *Queue) Cancel(ctx context.Context, id string, cancellation bulk.Cancell
 	job, err := q.cancel(ctx, id, cancellation)
 	if err != nil {
 		return job, fmt.Errorf("dynamojobs: cancel job %q: %w", id, err)
+	}
+	if job.Status.Ended() {
+		q.changed.send()
 	}
 	return job, nil
 }
@@ -243,7 +262,7 @@ func (q *Queue) cancel(ctx context.Context, id string, cancellation bulk.Cancell
 			if cancellation.Results != "" {
 				u.set(attrResults, text(cancellation.Results))
 			}
-			end(u, id, bulk.JobCancelled, cancellation.Notify, stamp(now))
+			end(u, bulk.JobCancelled, cancellation.Notify, stamp(now))
 			return nil
 		},
 		refused: refuseUnless(bulk.JobPending),
@@ -290,8 +309,8 @@ func (q *Queue) delete(ctx context.Context, id string) error {
 			u.whenThere(attrCompleted)
 			u.set(attrExpires, moment(now))
 			u.set(attrTTL, ttl(now))
-			u.remove(attrJob, attrTenant, attrStatus, attrWorker, attrProgress, attrResults, attrError,
-				attrNotify, attrClaimAt, attrShard, attrTurn)
+			u.remove(attrJob, attrTenant, attrStatus, attrWorker, attrProgress, attrResults, attrError, attrNotify)
+			leaveIndex(u)
 			return nil
 		},
 		refused: func(it item, now time.Time) error {

@@ -24,7 +24,10 @@ import (
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	dynamojobs.StopClocks()
+	goleak.VerifyTestMain(m)
+}
 
 // newTable creates a table and returns its name. It stays on the server, which
 // keeps tables in memory.
@@ -608,7 +611,6 @@ func TestOptions(t *testing.T) {
 	for field, opts := range map[string]dynamojobs.Options{
 		"Options.Table":      {},
 		"Options.ClaimIndex": {Table: "t", TenantIndex: "i", ClaimIndex: "i"},
-		"Options.Shards":     {Table: "t", Shards: 257},
 	} {
 		_, err := dynamojobs.New(client, opts)
 		var bad *bulk.ConfigError

@@ -21,7 +21,8 @@ const (
 	attrTenant  = "tenant"     // the tenant behind "t": a key of an index is not empty
 	attrShard   = "claimShard" // these three only until the job has ended and, if it asks for that, was told of
 	attrTurn    = "claimTurn"
-	attrClaimAt = "claimAt" // from when on it can be claimed, 0 for at once
+	attrClaimAt = "claimAt"    // from when on it can be claimed, 0 for at once
+	attrReady   = "claimReady" // what claimTurn is when it can be claimed at once, from the first claim on
 	attrStatus  = "status"
 	attrExpires = "expiresAt"
 	attrTTL     = "ttl" // expiresAt in seconds, rounded up, for DynamoDB
@@ -131,18 +132,17 @@ func (it item) exists(now time.Time) bool { return it.has(attrJob) && it.live(no
 func (it item) status() bulk.JobStatus { return bulk.JobStatus(it.text(attrStatus)) }
 
 // newItem returns the record of a new job.
-func newItem(spec bulk.JobSpec, shards int) (item, error) {
+func newItem(spec bulk.JobSpec) (item, error) {
 	doc, err := document(spec)
 	if err != nil {
 		return nil, err
 	}
-	turn := turnOf(spec.Tenant, shards)
 	return item{
 		attrID:       text(spec.ID),
 		attrJob:      doc,
 		attrTenant:   tenantKey(spec.Tenant),
-		attrShard:    text(shardKey(turn.shard)),
-		attrTurn:     text(turn.tenant + jobSeparator + spec.ID),
+		attrShard:    text(partition),
+		attrTurn:     text(readyTurn(placeOf(spec.Tenant), spec.ID)),
 		attrClaimAt:  number(0),
 		attrStatus:   text(string(bulk.JobPending)),
 		attrExpires:  moment(spec.ExpiresAt),

@@ -41,6 +41,11 @@ func (u *update) setOnce(attr string, v types.AttributeValue) {
 	u.sets = append(u.sets, u.name(attr)+" = if_not_exists("+u.name(attr)+", "+u.value(v)+")")
 }
 
+// setFirst sets an attribute to the first of two that is there.
+func (u *update) setFirst(attr, first, second string) {
+	u.sets = append(u.sets, u.name(attr)+" = if_not_exists("+u.name(first)+", "+u.name(second)+")")
+}
+
 // increment adds one to an attribute, which is there.
 func (u *update) increment(attr string) {
 	u.sets = append(u.sets, u.name(attr)+" = "+u.name(attr)+" + "+u.value(number(1)))

@@ -109,6 +109,85 @@ var dynamojobs = []mutation{
 		old: `it.number(attrClaimAt) > now.UnixMilli()`, new: `false`, test: "^TestConformance$/.*/Claim/RefusesLeasedJob",
 	},
 
+	{
+		name: "a claim leaves a job among those that can be claimed", file: "jobs/dynamojobs/claim.go",
+		old: `			claimLater(u, until)
+`, new: `			u.set(attrClaimAt, moment(until))
+`, test: "TestCallsOfAnIdleClaim",
+	},
+	{
+		name: "a claim forgets where a job stood", file: "jobs/dynamojobs/claim.go",
+		old: `u.setFirst(attrReady, attrReady, attrTurn)`, new: `u.setFirst(attrReady, attrTurn, attrTurn)`, test: "TestReleasedJobHasItsPlace",
+	},
+	{
+		name: "a claim leaves a job where the version before put it", file: "jobs/dynamojobs/claim.go",
+		old: `				u.set(attrShard, text(partition))
+`, test: "TestFormerRecordClaimedByID",
+	},
+	{
+		name: "a claim takes jobs that have ended and are to be told of", file: "jobs/dynamojobs/claim.go",
+		old: `				u.whenMissing(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/SaveSetsNotify",
+	},
+	{
+		name: "a claim of an end takes jobs that have not ended", file: "jobs/dynamojobs/claim.go",
+		old: `				u.whenThere(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/ClaimRefusesOthers",
+	},
+
+	// The index of claims.
+	{
+		name: "a job that becomes due is moved while somebody has it", file: "jobs/dynamojobs/tour.go",
+		old: `	u.when(attrClaimAt, "<=", number(time.Now().UnixMilli()))
+`, test: "TestDueJobThatIsTakenMeanwhile",
+	},
+	{
+		name: "a job that becomes due is moved although it has ended", file: "jobs/dynamojobs/tour.go",
+		old: `	u.whenMissing(attrCompleted)
+`, test: "TestDueJobThatIsTakenMeanwhile",
+	},
+	{
+		name: "a job that becomes due is not moved", file: "jobs/dynamojobs/tour.go",
+		old: `	u.setFirst(attrTurn, attrReady, attrTurn)
+`, test: "TestDueJobComesBeforeYoungerOnes",
+	},
+	{
+		name: "hints do not look at the expiry", file: "jobs/dynamojobs/tour.go",
+		old: ` + " AND " + u.name(attrExpires) + " > " + u.value(now)`, test: "TestExpiredJobsAreNoHints",
+	},
+	{
+		name: "what became due is not looked for", file: "jobs/dynamojobs/claim.go",
+		old: `if q.ring.overdue() {`, new: `if false {`, test: "TestDueJobComesBeforeYoungerOnes",
+	},
+	{
+		name: "what became due is tried before its turn", file: "jobs/dynamojobs/tour.go",
+		old: `if r.covers(h) {`, new: `if true {`, test: "TestMerge",
+	},
+	{
+		name: "few jobs are not claimed in turn", file: "jobs/dynamojobs/tour.go",
+		old: `t.q.ring.turned(t.merge(hints, r))`, new: `t.merge(hints, r)`, test: "TestTurnsOfFewJobs",
+	},
+	{
+		name: "a tenant that is not alone has several turns", file: "jobs/dynamojobs/claim.go",
+		old: ` && placeOf(job.Tenant) == served {`, new: ` {`, test: "TestDueJobHasItsTurn",
+	},
+	{
+		name: "a tenant that is alone keeps its turn", file: "jobs/dynamojobs/ring.go",
+		old: `const maxSpares = 2`, new: `const maxSpares = 20`, test: "TestNewcomer",
+	},
+	{
+		name: "hints are kept for ever", file: "jobs/dynamojobs/ring.go",
+		old: ` || !time.Now().Before(r.until) {`, new: ` {`, test: "TestSpares",
+	},
+	{
+		name: "jobs of the version before are not found", file: "jobs/dynamojobs/former.go",
+		old: `range formerPartitions {`, new: `range formerPartitions[1:] {`, test: "TestFormerRecords",
+	},
+	{
+		name: "the version before does not find what became due", file: "jobs/dynamojobs/turn.go",
+		old: `laterPrefix = "f~"`, new: `laterPrefix = "g~"`, test: "TestBesideFormerVersion",
+	},
+
 	// Saves.
 	{
 		name: "a save does not look at the token", file: "jobs/dynamojobs/queue.go",
@@ -131,12 +210,51 @@ var dynamojobs = []mutation{
 	},
 	{
 		name: "a save that is refused for the lease is tried again", file: "jobs/dynamojobs/queue.go",
-		old: ` || !it.has(attrLease)`, new: ``, test: "^TestConformance$/.*/Save/RefusesAfterRelease",
+		old: ` || !it.has(attrLease) || ended`, new: ` || ended`, test: "^TestConformance$/.*/Save/RefusesAfterRelease",
 	},
 	{
 		name: "the saves of all workers share a nonce", file: "jobs/dynamojobs/record.go",
 		old: `attrSaveNonce + strconv.FormatInt(token&(slots-1), 10)`, new: `attrSaveNonce + strconv.FormatInt(0*slots, 10)`,
 		test: "TestLostReleaseThenClaims",
+	},
+
+	{
+		name: "a save tells of jobs that have not ended", file: "jobs/dynamojobs/queue.go",
+		old: `			case to.Notified:
+				u.whenThere(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/SaveRefusesRunning",
+	},
+	{
+		name: "a save runs jobs that have ended", file: "jobs/dynamojobs/queue.go",
+		old: `			case runs(to):
+				u.whenMissing(attrCompleted)
+`, test: "^TestConformance$/.*/Ended/SaveRefusesRunning",
+	},
+	{
+		name: "a renewed lease leaves a job where the one before ends", file: "jobs/dynamojobs/queue.go",
+		old: `		claimLater(u, until)
+`, new: `		u.set(attrClaimAt, moment(until))
+`, test: "TestCallsOfAnIdleClaim",
+	},
+	{
+		name: "a job to be retried stays where its lease would end", file: "jobs/dynamojobs/queue.go",
+		old: `		claimLater(u, at)
+`, new: `		u.set(attrClaimAt, moment(at))
+`, test: "^TestConformance$/.*/ClaimNext/TakesReleasedJob",
+	},
+	{
+		name: "a job that is given back stays where its lease would end", file: "jobs/dynamojobs/queue.go",
+		old: `		u.setFirst(attrTurn, attrReady, attrTurn)
+`, test: "^TestConformance$/.*/ClaimNext/TakesReleasedJob",
+	},
+	{
+		name: "an end that is given back stays where its lease would end", file: "jobs/dynamojobs/queue.go",
+		old: `	u.set(attrReady, text(laterTurn(now)))
+`, test: "TestEndsAreToldInOrder",
+	},
+	{
+		name: "a release or an end wakes nobody", file: "jobs/dynamojobs/queue.go",
+		old: `if job.LeaseUntil.IsZero() &&`, new: `if false &&`, test: "TestChanged",
 	},
 
 	// Cancels.

@@ -105,7 +105,7 @@ func (s settings) open(calls http.RoundTripper, logger *slog.Logger) (*backend, 
 
 var (
 	usersOptions = dynamostore.Options{UsersTable: usersTable, ClaimsTable: claimsTable}
-	jobsOptions  = dynamojobs.Options{Table: jobsTable, Shards: 1}
+	jobsOptions  = dynamojobs.Options{Table: jobsTable}
 	blobsOptions = s3blob.Options{Bucket: bucket}
 )
 
