@@ -44,10 +44,12 @@ var errStopped = errors.New("bulk: the worker was stopped")
 
 // runClaimed works on a claimed job. The lease was asked for at that time. It
 // returns nil if the job has ended.
-func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) error {
+func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) (err error) {
 	// The work goes on for a while after stop ends, to stop gracefully.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	defer cancel(nil)
+	ctx, end := observe(ctx, w.cfg.Observer, &AttemptEvent{Job: job})
+	defer func() { end(err) }()
 	a, err := newAttempt(&w.cfg, job)
 	if err != nil {
 		return err

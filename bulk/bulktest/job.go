@@ -97,6 +97,7 @@ func (t *jobTest) job() bulk.JobSpec {
 		Payload:      "bulktest/payload",
 		SegmentRows:  500,
 		Fingerprint:  "fingerprint of the request",
+		TraceContext: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 vendor=\"<&>\"",
 	}
 	t.own.Store(job.ID, true)
 	t.Cleanup(func() { t.end(job.ID) })

@@ -20,6 +20,7 @@ var jobFaults = []fault{
 	{"create overwrites", "Create/RefusesIDInUse"},
 	{"ids are separate by tenant", "Create/RefusesIDInUse"},
 	{"create drops the options", "Create/StoresTheJob"},
+	{"create drops the trace context", "Create/StoresTheJob"},
 	{"ids are checked outside the lock", "Race/OneCreateOfAnID"},
 	{"a missing job is an empty one", "Get/MissingJob"},
 	{"leases do not end", "Claim/LeaseEndsByItself"},
@@ -188,6 +189,9 @@ func (q *naiveJobs) Create(ctx context.Context, spec bulk.JobSpec) error {
 	job := bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt}
 	if q.has("create drops the options") {
 		job.Options = bulk.Options{}
+	}
+	if q.has("create drops the trace context") {
+		job.TraceContext = ""
 	}
 	job = deepCopy(job)
 	q.jobs = append(q.jobs, &job)
