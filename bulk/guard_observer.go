@@ -65,7 +65,7 @@ func (g guard) observe(ctx context.Context, op string, size int) (context.Contex
 	c := &observedCall{observer: g.observer, event: CallEvent{Backend: backend, Operation: operation, Size: size}}
 	c.ctx = g.observer.Begin(ctx, &c.event)
 	c.began = time.Now()
-	return context.WithValue(c.ctx, throttleKey{}, &c.throttles), c
+	return WatchThrottles(c.ctx, func(parts int) { c.throttles.Add(int64(parts)) }), c
 }
 
 // end tells that the call has ended with an error or with outcomes of its elements.
@@ -88,17 +88,4 @@ func (c *observedCall) endAfter(took time.Duration, outcomes []error, err error)
 		}
 	}
 	c.observer.End(c.ctx, &c.event)
-}
-
-// A throttleKey is the key of what counts throttles, in the context of a call.
-type throttleKey struct{}
-
-// ReportThrottle is for backends that repeat calls by themselves: it tells the
-// observer of the importer or worker, if there is one, that so many parts of the call
-// which was made with ctx were refused for coming too fast. ctx is that of the call,
-// or derives from it.
-func ReportThrottle(ctx context.Context, parts int) {
-	if n, ok := ctx.Value(throttleKey{}).(*atomic.Int64); ok {
-		n.Add(int64(parts))
-	}
 }
