@@ -105,7 +105,11 @@ type request struct {
 }
 
 func (im *Importer) newRequest(r Request, seen *observedRequest) *request {
-	return &request{Request: r, rows: &limitedReader{rows: r.Rows, limit: im.cfg.MaxUsers}, seen: seen}
+	rows := &limitedReader{rows: r.Rows, limit: im.cfg.MaxUsers}
+	if r.Rows != nil { // or they are those of a job
+		seen.rows = rows
+	}
+	return &request{Request: r, rows: rows, seen: seen}
 }
 
 // options returns the options. They are complete once the rows have ended.

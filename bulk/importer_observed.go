@@ -1,10 +1,14 @@
 package bulk
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // An observedRequest is a request of which an observer is told.
 type observedRequest struct {
 	event RequestEvent
+	rows  *limitedReader // those that its caller sent, nil for none
 	end   func(error)
 }
 
@@ -44,9 +48,28 @@ func (r *observedRequest) cancelled(job *Job) {
 func (r *observedRequest) answer(a *Accepted, err error) {
 	switch {
 	case err != nil:
+		r.event.Refused = refused(err) || r.rows != nil && r.rows.failed
 		r.event.Rows = Summary{} // another request may come to other results
 	case a != nil: // or the reader of the rows has panicked
 		r.event.Job, r.event.Replayed = a.Job, a.Replayed
 	}
 	r.end(err)
+}
+
+// refused reports whether an error is about the request, and no failure of what
+// answers it.
+func refused(err error) bool {
+	var request *RequestError
+	if errors.As(err, &request) {
+		return true
+	}
+	for _, refusal := range []error{
+		ErrForbidden, ErrJobNotFound, ErrJobEnded, ErrJobNotEnded, ErrNothingToRetry, ErrNoResults,
+		ErrIdempotencyKeyInProgress, ErrIdempotencyKeyReused,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }

@@ -69,8 +69,11 @@ type RequestEvent struct {
 	Rows   Summary
 	DryRun bool // of what Rows counts
 
-	// Err is why the request was refused, a [*RequestError] or one of the sentinels
-	// of this package, or why it failed.
+	// Refused says that Err is about the request: it is a [*RequestError] or one of the
+	// sentinels of this package, or what the reader of its rows failed with. Any other
+	// error is a failure of a backend or of this package, or that of ctx.
+	Refused bool
+
 	Ending
 }
 

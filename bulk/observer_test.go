@@ -185,10 +185,39 @@ func TestObserverOfRefusals(t *testing.T) {
 			assert.Nil(t, requests[i].Job)
 			assert.Zero(t, requests[i].Rows)
 		}
+		for _, e := range requests {
+			assert.True(t, e.Refused, e.Operation)
+		}
 		assert.ErrorAs(t, requests[0].Err, &refused)
 		assert.ErrorIs(t, requests[1].Err, bulk.ErrForbidden)
 	})
 }
+
+// What the caller's rows fail with is the caller's fault, and what a backend fails with
+// is not.
+func TestObserverTellsRefusalsFromFailures(t *testing.T) {
+	observed(t, func(t *testing.T, f *fixture, w *witness) {
+		broken := errors.New("connection reset")
+		for _, async := range []bool{false, true} {
+			req := request()
+			req.Rows, req.Async = failingRows{broken}, async
+			_, err := f.importer().Accept(t.Context(), req)
+			require.ErrorIs(t, err, broken)
+		}
+		f.cfg.Store = &lookupStore{f.store, func([]bulk.Ref) error { return errReset }}
+		_, err := f.importer().Accept(t.Context(), request(people(20)...))
+		require.ErrorIs(t, err, bulk.ErrUnavailable)
+		requests := all[*bulk.RequestEvent](w)
+		require.Len(t, requests, 3)
+		assert.True(t, requests[0].Refused)
+		assert.True(t, requests[1].Refused)
+		assert.False(t, requests[2].Refused)
+	})
+}
+
+type failingRows struct{ err error }
+
+func (r failingRows) Next() (bulk.Row, error) { return bulk.Row{}, r.err }
 
 // The rows of all checkpoints of a job are its summary, whoever crashes in between,
 // and the job tells where its request came from.
