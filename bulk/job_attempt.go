@@ -250,7 +250,10 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrLeaseLost), errors.As(err, &abandoned), err != nil && context.Cause(ctx) != nil:
 		// It is somebody else's by now, or nothing can be saved any more: the lease
-		// ends by itself.
+		// ends by itself. What a call failed with is less than why it was cancelled.
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
 		return err
 	case err != nil && a.hopeless(err):
 		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, redact.Error(err))
