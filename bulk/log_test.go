@@ -102,15 +102,15 @@ func TestLogOfEndedJobs(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		var log bytes.Buffer
 		f.cfg.Logger = logtest.Tee(t, &log)
-		job := f.submit(200, bulk.DefaultOptions())
+		job := f.submit(1000, bulk.DefaultOptions())
 		time.Sleep(3 * time.Second)
 		ctx, stop := context.WithCancel(t.Context())
 		f.store.hook = func(context.Context, []bulk.Write) []error { stop(); return nil }
 		require.ErrorIs(t, f.worker().RunJob(ctx, job.ID), bulk.ErrJobLeft)
 		time.Sleep(2 * time.Second)
 		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
-		assert.Contains(t, log.String(), `level=INFO msg="job ended" job=`+job.ID+` tenant=`+tenant+` status=completed dryRun=false rows=200`+
-			` created=200 updated=0 unchanged=0 skipped=0 failed=0 notProcessed=0 attempts=2 waitSeconds=3 runSeconds=2.`)
+		assert.Contains(t, log.String(), `level=INFO msg="job ended" job=`+job.ID+` tenant=`+tenant+` status=completed dryRun=false rows=1000`+
+			` created=1000 updated=0 unchanged=0 skipped=0 failed=0 notProcessed=0 attempts=2 waitSeconds=3 runSeconds=2.`)
 		assert.Equal(t, 1, strings.Count(log.String(), "job ended"))
 
 		log.Reset()

@@ -393,6 +393,25 @@ func TestObserverOfThrottles(t *testing.T) {
 	bulk.ReportThrottle(t.Context(), 1) // of nobody's call
 }
 
+// A backend is called in the context that the observer made for the call, so that spans
+// of its client come to lie below that of the call.
+func TestObserverContextOfACall(t *testing.T) {
+	observed(t, func(t *testing.T, f *fixture, w *witness) {
+		var mu sync.Mutex
+		calls := map[string]int{}
+		f.store.hook = func(ctx context.Context, _ []bulk.Write) []error {
+			mu.Lock()
+			defer mu.Unlock()
+			within, _ := ctx.Value(withinKey{}).([]string)
+			calls[strings.Join(within, " ")]++
+			return nil
+		}
+		job := f.submit(100, bulk.DefaultOptions())
+		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
+		assert.Equal(t, map[string]int{"Attempt Batch Store.Commit": 4}, calls)
+	})
+}
+
 // Writes that the store refuses are counted, and the call has no error of its own.
 func TestObserverOfRefusedWrites(t *testing.T) {
 	observed(t, func(t *testing.T, f *fixture, w *witness) {
