@@ -19,7 +19,8 @@ var _ bulk.JobCounter = (*Queue)(nil)
 // queued jobs that is 200 units, so whoever shows the numbers should ask every minute
 // and not every second.
 //
-// OldestReady is the time in the job's id.
+// OldestReady is the time in the job's id. It takes no permission but dynamodb:Query on
+// the index.
 func (q *Queue) CountJobs(ctx context.Context) (bulk.JobCounts, error) {
 	var counts bulk.JobCounts
 	oldest := ""
