@@ -51,6 +51,9 @@ type Config struct {
 	// Logger gets what callers are not told. It gets ids and counts, never
 	// emails, custom fields or URLs. Defaults to [slog.Default].
 	Logger *slog.Logger
+	// Observer is told what is done, for metrics and traces. Defaults to nobody, which
+	// costs nothing.
+	Observer Observer
 
 	// MaxUsers is the most users a request may have. Defaults to 10,000.
 	MaxUsers int
@@ -125,6 +128,9 @@ func (c Config) complete() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.Observer != nil {
+		c.Observer = &guardedObserver{Observer: c.Observer, log: c.Logger}
+	}
 	if c.WorkerName == "" {
 		c.WorkerName = workerName()
 	}
@@ -176,7 +182,7 @@ const maxGrace = time.Second
 // guard is what stands in front of the backends. The grace of a call is part of
 // that of the worker, which otherwise could not keep it.
 func (c *Config) guard() guard {
-	return guard{timeout: c.CallTimeout, grace: min(maxGrace, c.StopGrace/10)}
+	return guard{timeout: c.CallTimeout, grace: min(maxGrace, c.StopGrace/10), observer: c.Observer}
 }
 
 func (c *Config) store() guardedStore       { return guardedStore{c.Store, c.guard()} }

@@ -29,6 +29,7 @@ type engine struct {
 	calls   *calls
 	backoff backoff
 	log     *slog.Logger
+	watch   Observer // nil for none
 	out     sink
 	order   *order
 	journal *journal
@@ -78,9 +79,11 @@ func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journ
 	store := cfg.store()
 	if opts.DryRun {
 		store.Store = newDryStore(store)
+		store.observer = nil // the store behind the dry one is observed
 	}
 	return &engine{
-		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j, log: cfg.Logger,
+		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j,
+		log: cfg.Logger, watch: cfg.Observer,
 		backoff: syncBackoff, calls: &calls{free: cfg.Parallel}, order: newOrder(), failures: newFailureLimit(opts), halted: make(chan struct{}),
 		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool), madeUp: make(map[string]bool),
 	}
@@ -200,6 +203,16 @@ func (e *engine) report(p *plan, row entryRow, userID string) {
 
 // work takes a batch through the store, and then the rows whose turn comes by that.
 func (e *engine) work(ctx context.Context, p place, items []*item) error {
+	if e.watch == nil {
+		return e.doBatch(ctx, p, items)
+	}
+	ctx, end := observe(ctx, e.watch, &BatchEvent{Import: e.run, Size: len(items)})
+	err := e.doBatch(ctx, p, items)
+	end(err)
+	return err
+}
+
+func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
 	if err := e.lookup(ctx, items, true); err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 type guard struct {
 	timeout time.Duration // how long a call may take, or a stream be silent
 	grace   time.Duration // how long a call may take to notice that its context has ended
+
+	observer Observer // is told of the calls; nil for none
 }
 
 // A panicError is a panic of a backend, turned into an error that ends the
@@ -56,6 +58,14 @@ func catch(op string, err *error) {
 
 // call calls a backend within the guard's timeout.
 func call[T any](ctx context.Context, g guard, op string, f func(context.Context) (T, error)) (T, error) {
+	ctx, observed := g.observe(ctx, op, 0)
+	value, err := within(ctx, g, op, f)
+	observed.end(nil, err)
+	return value, err
+}
+
+// within is call of which no observer is told.
+func within[T any](ctx context.Context, g guard, op string, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.timeout, errSilent)
 	defer cancel()
 	value, err := await(ctx, g, op, f)
@@ -113,27 +123,35 @@ type guardedStore struct {
 }
 
 func (s guardedStore) Lookup(ctx context.Context, tenant string, refs []Ref) ([]Found, error) {
-	return call(ctx, s.guard, "Store.Lookup", func(ctx context.Context) ([]Found, error) {
+	const op = "Store.Lookup"
+	ctx, observed := s.observe(ctx, op, len(refs))
+	found, err := within(ctx, s.guard, op, func(ctx context.Context) ([]Found, error) {
 		found, err := s.Store.Lookup(ctx, tenant, refs)
 		if err == nil && len(found) != len(refs) {
-			err = &contractError{fmt.Sprintf("Store.Lookup returned %d results for %d references", len(found), len(refs))}
+			err = &contractError{fmt.Sprintf("%s returned %d results for %d references", op, len(found), len(refs))}
 		}
 		return found, err
 	})
+	observed.end(nil, err)
+	return found, err
 }
 
 // commit returns an error only if the outcomes are not to be trusted.
 func (s guardedStore) commit(ctx context.Context, tenant string, writes []Write) ([]error, error) {
-	return call(ctx, s.guard, "Store.Commit", func(ctx context.Context) ([]error, error) {
+	const op = "Store.Commit"
+	ctx, observed := s.observe(ctx, op, len(writes))
+	outcomes, err := within(ctx, s.guard, op, func(ctx context.Context) ([]error, error) {
 		outcomes := s.Store.Commit(ctx, tenant, writes)
 		if len(outcomes) != len(writes) {
-			return nil, &contractError{fmt.Sprintf("Store.Commit returned %d outcomes for %d writes", len(outcomes), len(writes))}
+			return nil, &contractError{fmt.Sprintf("%s returned %d outcomes for %d writes", op, len(outcomes), len(writes))}
 		}
 		for i, err := range outcomes {
 			outcomes[i] = silenced(ctx, err)
 		}
 		return outcomes, nil
 	})
+	observed.end(outcomes, err)
+	return outcomes, err
 }
 
 // guardedJobs is a [JobQueue] behind a guard.
@@ -233,11 +251,13 @@ type guardedMailer struct {
 // send returns one outcome a message, whatever the mailer does, and an error only
 // if it does not return.
 func (m guardedMailer) send(ctx context.Context, messages []Welcome) ([]error, error) {
-	outcomes, err := call(ctx, m.guard, "Mailer.SendWelcome", func(ctx context.Context) ([]error, error) {
+	const op = "Mailer.SendWelcome"
+	ctx, observed := m.observe(ctx, op, len(messages))
+	outcomes, err := within(ctx, m.guard, op, func(ctx context.Context) ([]error, error) {
 		return m.Mailer.SendWelcome(ctx, messages), nil
 	})
 	if err == nil && len(outcomes) != len(messages) {
-		err = &contractError{fmt.Sprintf("Mailer.SendWelcome returned %d outcomes for %d messages", len(outcomes), len(messages))}
+		err = &contractError{fmt.Sprintf("%s returned %d outcomes for %d messages", op, len(outcomes), len(messages))}
 	}
 	if err != nil {
 		outcomes = make([]error, len(messages))
@@ -245,6 +265,7 @@ func (m guardedMailer) send(ctx context.Context, messages []Welcome) ([]error, e
 			outcomes[i] = err
 		}
 	}
+	observed.end(outcomes, err)
 	if abandoned := new(abandonedError); errors.As(err, &abandoned) {
 		return outcomes, err
 	}

@@ -17,14 +17,18 @@ type guardedBlobs struct {
 }
 
 func (b guardedBlobs) Put(ctx context.Context, key string, r io.Reader, info BlobInfo) error {
+	const op = "BlobStore.Put"
+	began := time.Now()
+	ctx, observed := b.observe(ctx, op, 0)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	in := &putReader{in: r, timeout: b.timeout, silence: time.AfterFunc(b.timeout, func() { cancel(errSilent) })}
-	defer in.close()
-	_, err := await(ctx, b.guard, "BlobStore.Put", func(ctx context.Context) (struct{}, error) {
+	_, err := await(ctx, b.guard, op, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, b.BlobStore.Put(ctx, key, in, info)
 	})
-	return silenced(ctx, err)
+	err = silenced(ctx, err)
+	observed.endAfter(time.Since(began)-in.close(), nil, err)
+	return err
 }
 
 // A putReader is what a put reads. The time that the reader behind it takes is not
@@ -33,8 +37,9 @@ type putReader struct {
 	timeout time.Duration
 	silence *time.Timer
 
-	mu sync.Mutex
-	in io.Reader // nil once the put is over
+	mu    sync.Mutex
+	in    io.Reader     // nil once the put is over
+	spent time.Duration // by in
 }
 
 func (r *putReader) Read(p []byte) (int, error) {
@@ -44,29 +49,39 @@ func (r *putReader) Read(p []byte) (int, error) {
 		return 0, errPutOver
 	}
 	r.silence.Stop()
-	defer r.silence.Reset(r.timeout)
+	began := time.Now()
+	defer func() {
+		r.spent += time.Since(began)
+		r.silence.Reset(r.timeout)
+	}()
 	return r.in.Read(p)
 }
 
 var errPutOver = errors.New("bulk: the put is over")
 
-func (r *putReader) close() {
+// close ends the put, and returns the time that it spent in the reader behind it.
+func (r *putReader) close() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.in = nil
 	r.silence.Stop()
+	return r.spent
 }
 
 func (b guardedBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	const op = "BlobStore.Get"
+	ctx, observed := b.observe(ctx, op, 0)
 	ctx, cancel := context.WithCancelCause(ctx)
 	silence := time.AfterFunc(b.timeout, func() { cancel(errSilent) })
-	r, err := await(ctx, b.guard, "BlobStore.Get", func(ctx context.Context) (io.ReadCloser, error) {
+	r, err := await(ctx, b.guard, op, func(ctx context.Context) (io.ReadCloser, error) {
 		return b.BlobStore.Get(ctx, key)
 	})
 	silence.Stop()
+	err = silenced(ctx, err)
+	observed.end(nil, err)
 	if err != nil {
 		cancel(nil)
-		return nil, silenced(ctx, err)
+		return nil, err
 	}
 	return &blobReader{ctx: ctx, cancel: cancel, guard: b.guard, silence: silence, in: r, buf: make([]byte, readChunk)}, nil
 }

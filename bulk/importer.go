@@ -97,14 +97,19 @@ type request struct {
 	Request
 	rows *limitedReader
 	key  *keyed // nil without an idempotency key
+	seen *observedRequest
 
 	// retry says whose rows it has, nil for a request with rows of its own. They and
 	// the options are known once they are opened.
 	retry *RetryRequest
 }
 
-func (im *Importer) newRequest(r Request) *request {
-	return &request{Request: r, rows: &limitedReader{rows: r.Rows, limit: im.cfg.MaxUsers}}
+func (im *Importer) newRequest(r Request, seen *observedRequest) *request {
+	rows := &limitedReader{rows: r.Rows, limit: im.cfg.MaxUsers}
+	if r.Rows != nil { // or they are those of a job
+		seen.rows = rows
+	}
+	return &request{Request: r, rows: rows, seen: seen}
 }
 
 // options returns the options. They are complete once the rows have ended.
@@ -117,11 +122,13 @@ func (r *request) options() Options {
 
 // Accept does what the API does with a request: below [Config.SyncThreshold]
 // rows it is [Importer.Import], from there on [Importer.Submit].
-func (im *Importer) Accept(ctx context.Context, req Request) (*Accepted, error) {
+func (im *Importer) Accept(ctx context.Context, req Request) (answer *Accepted, err error) {
+	ctx, e := im.observe(ctx, "Accept", req.Principal)
+	defer func() { e.answer(answer, err) }()
 	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
-	r := im.newRequest(req)
+	r := im.newRequest(req, e)
 	if req.IdempotencyKey != "" {
 		return im.acceptKeyed(ctx, r)
 	}
@@ -177,11 +184,13 @@ func (im *Importer) checkEnd(req *request) error {
 // cases nothing was written. When ctx is cancelled it returns ctx's error once
 // the batches under way have ended; rows may then have been written, and the same
 // request may be sent again.
-func (im *Importer) Import(ctx context.Context, req Request) (*Report, error) {
+func (im *Importer) Import(ctx context.Context, req Request) (report *Report, err error) {
+	ctx, e := im.observe(ctx, "Import", req.Principal)
+	defer func() { e.answer(&Accepted{Report: report}, err) }()
 	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
-	r := im.newRequest(req)
+	r := im.newRequest(req, e)
 	if _, err := r.rows.readAhead(im.cfg.MaxUsers + 1); err != nil {
 		return nil, err
 	}
@@ -218,6 +227,7 @@ func (im *Importer) importRows(ctx context.Context, req *request) (*Report, erro
 		im.welcome(ctx, req.Principal.Tenant, run, report)
 	}
 	s := report.summary()
+	req.seen.imported(opts, s)
 	return &Report{Summary: s, Results: report, Error: tooManyFailed(opts, s)}, nil
 }
 
@@ -290,11 +300,13 @@ func (im *Importer) welcome(ctx context.Context, tenant, run string, report repo
 // returns the job, payload and record are durable. Its errors are those of Import,
 // and those of the backends: see [Retryable]. With any of them no job was made and
 // no blob is left behind.
-func (im *Importer) Submit(ctx context.Context, req Request) (*Job, error) {
+func (im *Importer) Submit(ctx context.Context, req Request) (job *Job, err error) {
+	ctx, e := im.observe(ctx, "Submit", req.Principal)
+	defer func() { e.answer(&Accepted{Job: job}, err) }()
 	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
-	return im.submit(ctx, im.newRequest(req))
+	return im.submit(ctx, im.newRequest(req, e))
 }
 
 func (im *Importer) submit(ctx context.Context, req *request) (*Job, error) {
@@ -342,6 +354,8 @@ func (im *Importer) newSpec(req *request) *JobSpec {
 		CreatedAt:   now,
 		ExpiresAt:   now.Add(im.cfg.Retention),
 		SegmentRows: im.cfg.SegmentRows,
+
+		TraceContext: req.seen.traceContext(),
 	}
 	spec.Payload = payloadKey(tenant, spec.ID)
 	if req.retry != nil {
@@ -460,19 +474,35 @@ func (im *Importer) Jobs(ctx context.Context, p Principal, status JobStatus, lim
 // seen it, at most [Config.Poll] later. When the returned job, or a later one,
 // has the status [JobCancelled], no row is written any more. It returns the
 // errors of Job, and [ErrJobEnded] for a job that has ended.
-func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, error) {
+func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (cancelled *Job, err error) {
+	ctx, e := im.observe(ctx, "Cancel", p)
+	defer func() { e.answer(&Accepted{Job: cancelled}, err) }()
 	job, err := im.Job(ctx, p, id)
 	if err != nil {
 		return nil, err
 	}
+	ended, err := im.cancel(ctx, job)
+	if err != nil {
+		return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
+	}
+	if ended.Status.Ended() && ended.Token == 0 { // and not by a worker
+		e.cancelled(&ended)
+		logEnd(ctx, im.cfg.Logger, &ended)
+	}
+	return &ended, nil
+}
+
+// cancel cancels a job that was looked up.
+func (im *Importer) cancel(ctx context.Context, job *Job) (Job, error) {
+	id := job.ID
 	results := ""
 	if job.Status == JobPending {
 		// Nobody works on it who would write its results. They are written before
 		// the job ends, so that no ended job lacks them.
 		r := composition{blobs: im.blobs, backoff: syncBackoff, job: job, at: new(checkpoint)}
-		results, _, err = r.put(ctx, JobCancelled)
-		if err != nil {
-			return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
+		var err error
+		if results, _, err = r.put(ctx, JobCancelled); err != nil {
+			return Job{}, err
 		}
 	}
 	cancelled, err := im.jobs.Cancel(ctx, id, Cancellation{Results: results, Notify: im.cfg.Notifier != nil})
@@ -482,10 +512,7 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (*Job, e
 	if results != "" && cancelled.ID != "" && cancelled.Results != results {
 		im.discard(ctx, results) // a worker was faster
 	}
-	if err != nil {
-		return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
-	}
-	return &cancelled, nil
+	return cancelled, err
 }
 
 // tellCancelled returns the job after a Cancel that failed, which may have been

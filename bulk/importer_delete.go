@@ -15,7 +15,9 @@ import (
 //
 // A worker that was cut off from the job long before may still write a blob that
 // nobody reads; that expires.
-func (im *Importer) Delete(ctx context.Context, p Principal, id string) error {
+func (im *Importer) Delete(ctx context.Context, p Principal, id string) (err error) {
+	ctx, e := im.observe(ctx, "Delete", p)
+	defer func() { e.answer(&Accepted{}, err) }()
 	job, err := im.Job(ctx, p, id)
 	if err != nil {
 		return err

@@ -58,14 +58,16 @@ type RetryRequest struct {
 // also to those who may read it; [ErrJobNotEnded]; [ErrNothingToRetry] if the job has
 // no such rows; [ErrNoResults] if it ended without results; and otherwise the errors of
 // Accept.
-func (im *Importer) Retry(ctx context.Context, req RetryRequest) (*Accepted, error) {
+func (im *Importer) Retry(ctx context.Context, req RetryRequest) (answer *Accepted, err error) {
+	ctx, e := im.observe(ctx, "Retry", req.Principal)
+	defer func() { e.answer(answer, err) }()
 	if !slices.Contains([]RetrySelection{RetryAll, RetryFailed, RetryRetryable, RetryNotProcessed}, req.Only) {
 		return nil, &RequestError{Code: CodeInvalidRequest, Message: `only must be "failed", "retryable" or "notProcessed"`}
 	}
 	if err := req.Principal.Authorize(); err != nil {
 		return nil, err
 	}
-	r := im.newRequest(Request{Principal: req.Principal, Async: true, IdempotencyKey: req.IdempotencyKey})
+	r := im.newRequest(Request{Principal: req.Principal, Async: true, IdempotencyKey: req.IdempotencyKey}, e)
 	r.retry = &req
 	if req.IdempotencyKey != "" {
 		return im.acceptKeyed(ctx, r)

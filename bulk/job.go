@@ -44,7 +44,15 @@ type JobSpec struct {
 	// Fingerprint identifies the rows and options of a job that was made under an
 	// idempotency key.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// TraceContext says which trace the request belongs to, in the words of the
+	// [Observer] of the importer, for that of the worker: up to [MaxTraceContext]
+	// printable ASCII characters.
+	TraceContext string `json:"traceContext,omitempty"`
 }
+
+// MaxTraceContext is the length of a trace context in bytes: what the header fields
+// traceparent and tracestate of W3C Trace Context have at least room for together.
+const MaxTraceContext = 1024
 
 // A Job is the record of an asynchronous import, and its entry in the
 // [JobQueue]. A queue may keep the [JobSpec] as one JSON document, whose fields may

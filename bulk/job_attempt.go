@@ -44,10 +44,12 @@ var errStopped = errors.New("bulk: the worker was stopped")
 
 // runClaimed works on a claimed job. The lease was asked for at that time. It
 // returns nil if the job has ended.
-func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) error {
+func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) (err error) {
 	// The work goes on for a while after stop ends, to stop gracefully.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	defer cancel(nil)
+	ctx, end := observe(ctx, w.cfg.Observer, &AttemptEvent{Job: job})
+	defer func() { end(err) }()
 	a, err := newAttempt(&w.cfg, job)
 	if err != nil {
 		return err
@@ -248,7 +250,10 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrLeaseLost), errors.As(err, &abandoned), err != nil && context.Cause(ctx) != nil:
 		// It is somebody else's by now, or nothing can be saved any more: the lease
-		// ends by itself.
+		// ends by itself. What a call failed with is less than why it was cancelled.
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
 		return err
 	case err != nil && a.hopeless(err):
 		a.cfg.Logger.ErrorContext(ctx, "job failed", "job", a.job.ID, redact.Error(err))

@@ -94,7 +94,9 @@ func (a *attempt) save(ctx context.Context) error {
 }
 
 // checkpoint writes the results of segments and then saves the progress.
-func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int) error {
+func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int) (err error) {
+	ctx, end := a.observeCheckpoint(ctx, "")
+	defer func() { end(err) }()
 	p := a.job.Progress
 	if err := a.putSegments(ctx, &p, segments...); err != nil {
 		return err
@@ -103,6 +105,22 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 		return err
 	}
 	return a.advance(ctx, p, until)
+}
+
+// observeCheckpoint tells the observer, if there is one, of a checkpoint, which ends
+// the job if a status is given. What it returns tells of its end, and which rows have
+// become durable by it.
+func (a *attempt) observeCheckpoint(ctx context.Context, status JobStatus) (context.Context, func(error)) {
+	e := &CheckpointEvent{JobID: a.job.ID, Status: status, DryRun: a.job.Options.DryRun}
+	before := a.job.Progress.Summary
+	ctx, end := observe(ctx, a.cfg.Observer, e)
+	return ctx, func(err error) {
+		e.Rows = a.job.Progress.Summary.minus(before)
+		if err == nil && status != "" {
+			e.Rows.NotProcessed = a.job.Summary().NotProcessed
+		}
+		end(err)
+	}
 }
 
 // putSegments writes the results of segments and adds them to the summary of p.

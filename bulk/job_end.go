@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -62,16 +63,28 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 	if p.Checkpoint, err = a.at.text(); err != nil {
 		return err
 	}
-	err = jobBackoff.retry(ctx, func() error {
-		return a.lease.save(ctx, JobChange{Progress: &p, End: status, Results: key, Error: failure, Notify: a.cfg.Notifier != nil})
-	})
-	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, status) {
+	written := a.segments(a.job.Progress.Rows)
+	if err := a.saveEnd(ctx, JobChange{Progress: &p, End: status, Results: key, Error: failure, Notify: a.cfg.Notifier != nil}); err != nil {
+		return fmt.Errorf("bulk: end %s: %w", a.job.ID, err)
+	}
+	logEnd(ctx, a.cfg.Logger, a.job)
+	a.tidy(ctx, written)
+	return nil
+}
+
+// saveEnd saves the end of the job, with the last checkpoint.
+func (a *attempt) saveEnd(ctx context.Context, change JobChange) (err error) {
+	ctx, end := a.observeCheckpoint(ctx, change.End)
+	defer func() { end(err) }()
+	err = jobBackoff.retry(ctx, func() error { return a.lease.save(ctx, change) })
+	if errors.Is(err, ErrLeaseLost) && a.ended(ctx, change.End) {
 		err = nil // by our own call, whose answer was lost
 	}
 	if err != nil {
-		return fmt.Errorf("bulk: end %s: %w", a.job.ID, err)
+		return err
 	}
-	a.tidy(ctx)
+	a.job.Status, a.job.Progress, a.job.Results, a.job.Error = change.End, *change.Progress, change.Results, change.Error
+	a.job.CompletedAt = time.Now().UTC().Truncate(time.Millisecond)
 	return nil
 }
 
@@ -107,11 +120,13 @@ func (a *attempt) reportInherited(ctx context.Context) {
 // journal that was not carried out may have rows in several segments, and must not
 // be carried out once one of them is not processed. Rows without a result are not
 // processed any more.
-func (a *attempt) closeBooks(ctx context.Context) error {
+func (a *attempt) closeBooks(ctx context.Context) (err error) {
 	p := a.job.Progress
 	if p.Rows == a.job.TotalRecords {
 		return nil
 	}
+	ctx, end := a.observeCheckpoint(ctx, "")
+	defer func() { end(err) }()
 	rest := a.ledger.rest()
 	rows := newPayloadRows(ctx, a.patience, a.blobs, a.job)
 	defer rows.close()
@@ -136,11 +151,11 @@ func (a *attempt) closeBooks(ctx context.Context) error {
 	return a.advance(ctx, p, a.job.TotalRecords)
 }
 
-// tidy removes the journal and the segments of a job that has ended, as far as that
-// goes. What is left expires.
-func (a *attempt) tidy(ctx context.Context) {
+// tidy removes the journal and the segments of a job that has ended, of which so many
+// were written, as far as that goes. What is left expires.
+func (a *attempt) tidy(ctx context.Context, segments int) {
 	keys := a.journal.keys()
-	for n := range a.segments(a.job.Progress.Rows) {
+	for n := range segments {
 		token, _ := spanToken(a.at.Spans, n)
 		keys = append(keys, segmentKey(a.job, n, token))
 		if token, ok := spanToken(a.at.MailSpans, n); ok {

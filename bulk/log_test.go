@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,4 +95,45 @@ func TestLogOfLostIdempotencyKeys(t *testing.T) {
 	f.cfg.Jobs = &claimCounter{JobQueue: f.jobs}
 	f.importer()
 	assert.NotContains(t, log.String(), "WARN", "rule: a wrapper that unwraps loses nothing")
+}
+
+// Each job that ends has one line, whoever ends it.
+func TestLogOfEndedJobs(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		var log bytes.Buffer
+		f.cfg.Logger = logtest.Tee(t, &log)
+		job := f.submit(1000, bulk.DefaultOptions())
+		time.Sleep(3 * time.Second)
+		ctx, stop := context.WithCancel(t.Context())
+		f.store.hook = func(context.Context, []bulk.Write) []error { stop(); return nil }
+		require.ErrorIs(t, f.worker().RunJob(ctx, job.ID), bulk.ErrJobLeft)
+		time.Sleep(2 * time.Second)
+		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
+		assert.Contains(t, log.String(), `level=INFO msg="job ended" job=`+job.ID+` tenant=`+tenant+` status=completed dryRun=false rows=1000`+
+			` created=1000 updated=0 unchanged=0 skipped=0 failed=0 notProcessed=0 attempts=2 waitSeconds=3 runSeconds=2.`)
+		assert.Equal(t, 1, strings.Count(log.String(), "job ended"))
+
+		log.Reset()
+		job = f.submit(200, bulk.DefaultOptions())
+		time.Sleep(4 * time.Second)
+		_, err := f.importer().Cancel(t.Context(), admin, job.ID)
+		require.NoError(t, err)
+		_, err = f.importer().Cancel(t.Context(), admin, job.ID)
+		require.ErrorIs(t, err, bulk.ErrJobEnded)
+		assert.Contains(t, log.String(), `job=`+job.ID)
+		assert.Contains(t, log.String(), `status=cancelled dryRun=false rows=200 created=0 updated=0 unchanged=0 skipped=0 failed=0 notProcessed=200 attempts=0 waitSeconds=4 runSeconds=0`)
+		assert.Equal(t, 1, strings.Count(log.String(), "job ended"))
+
+		log.Reset()
+		f.cfg.MaxAttempts = 1
+		f.cfg.Store = &lookupStore{f.store, func([]bulk.Ref) error { return errReset }}
+		job = f.submit(200, bulk.DefaultOptions())
+		for !f.get(job.ID).Status.Ended() {
+			time.Sleep(10 * time.Minute)
+			_ = f.worker().RunJob(t.Context(), job.ID)
+		}
+		assert.Contains(t, log.String(), `status=failed`)
+		assert.Contains(t, log.String(), ` code=UNAVAILABLE`)
+		assert.Equal(t, 1, strings.Count(log.String(), "job ended"))
+	})
 }

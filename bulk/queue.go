@@ -28,8 +28,8 @@ import (
 //     error may have had its effect.
 //
 // A queue that can tell when a job becomes claimable or ends also implements
-// [JobNotifier]. One that wraps another keeps such abilities of it by a method
-// Unwrap() JobQueue.
+// [JobNotifier], and one that can tell how much is waiting [JobCounter]. One that wraps
+// another keeps such abilities of it by a method Unwrap() JobQueue.
 //
 // [bulktest.TestJobQueue]: https://pkg.go.dev/github.com/bulkops/bulkops/bulk/bulktest#TestJobQueue
 type JobQueue interface {

@@ -105,6 +105,14 @@ func (s Summary) Processed() int {
 // Total returns the number of rows.
 func (s Summary) Total() int { return s.Processed() + s.NotProcessed }
 
+// minus returns the rows that s counts and other does not, which s contains.
+func (s Summary) minus(other Summary) Summary {
+	return Summary{
+		Created: s.Created - other.Created, Updated: s.Updated - other.Updated, Unchanged: s.Unchanged - other.Unchanged,
+		Skipped: s.Skipped - other.Skipped, Failed: s.Failed - other.Failed, NotProcessed: s.NotProcessed - other.NotProcessed,
+	}
+}
+
 // add counts one row of a status.
 func (s *Summary) add(status Status) { s.count(status, 1) }
 

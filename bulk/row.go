@@ -82,13 +82,15 @@ type limitedReader struct {
 	ahead []Row // rows that were read ahead
 	limit int
 	count int // rows that were yielded
+
+	failed bool // the reader behind it failed
 }
 
 // readAhead reads up to so many rows and keeps them. It reports whether they ended
 // before that.
 func (l *limitedReader) readAhead(rows int) (ended bool, err error) {
 	for len(l.ahead) < rows {
-		row, err := l.rows.Next()
+		row, err := l.read()
 		if err == io.EOF {
 			return true, nil
 		}
@@ -121,7 +123,13 @@ func (l *limitedReader) next() (Row, error) {
 		l.ahead = l.ahead[1:]
 		return row, nil
 	}
-	return l.rows.Next()
+	return l.read()
+}
+
+func (l *limitedReader) read() (Row, error) {
+	row, err := l.rows.Next()
+	l.failed = l.failed || err != nil && err != io.EOF
+	return row, err
 }
 
 // countFactor bounds how many times the limit rows are counted. A small body may have

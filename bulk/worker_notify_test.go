@@ -19,8 +19,8 @@ import (
 	"github.com/bulkops/bulkops/internal/test/logtest"
 )
 
-// A witness is a notifier that remembers what it was told of.
-type witness struct {
+// A listener is a notifier that remembers what it was told of.
+type listener struct {
 	mu    sync.Mutex
 	calls []call
 	// hook is what becomes of a call, nil for success. n counts the calls about that
@@ -33,7 +33,7 @@ type call struct {
 	at  time.Time
 }
 
-func (w *witness) NotifyEnded(ctx context.Context, job *bulk.Job) error {
+func (w *listener) NotifyEnded(ctx context.Context, job *bulk.Job) error {
 	w.mu.Lock()
 	w.calls = append(w.calls, call{*job, time.Now()})
 	n, hook := 0, w.hook
@@ -50,7 +50,7 @@ func (w *witness) NotifyEnded(ctx context.Context, job *bulk.Job) error {
 }
 
 // told returns the calls about a job.
-func (w *witness) told(id string) (calls []call) {
+func (w *listener) told(id string) (calls []call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.calls {
@@ -61,11 +61,11 @@ func (w *witness) told(id string) (calls []call) {
 	return calls
 }
 
-// heard runs a test on a fixture whose notifier is a witness.
-func heard(t *testing.T, test func(t *testing.T, f *fixture, w *witness)) {
+// heard runs a test on a fixture whose notifier is a listener.
+func heard(t *testing.T, test func(t *testing.T, f *fixture, w *listener)) {
 	t.Helper()
 	bubble(t, func(t *testing.T, f *fixture) {
-		w := new(witness)
+		w := new(listener)
 		f.cfg.Notifier, f.cfg.Poll = w, time.Hour // days go by
 		test(t, f, w)
 	})
@@ -86,7 +86,7 @@ func (f *fixture) running() (stop func()) {
 
 // TestEveryEndIsTold has a job for each way to end.
 func TestEveryEndIsTold(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		cancelled, err := f.importer().Cancel(t.Context(), admin, f.submit(150, bulk.DefaultOptions()).ID)
 		require.NoError(t, err)
 		completed := f.submit(150, bulk.DefaultOptions())
@@ -117,7 +117,7 @@ func TestEveryEndIsTold(t *testing.T) {
 
 // TestNothingToTell has requests that are no jobs, and jobs without a notifier.
 func TestNothingToTell(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		stop := f.running()
 		_, err := f.importer().Import(t.Context(), request(people(20)...))
 		require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestNothingToTell(t *testing.T) {
 // again.
 func TestDeafNotifier(t *testing.T) {
 	for _, minds := range []bool{true, false} {
-		heard(t, func(t *testing.T, f *fixture, w *witness) {
+		heard(t, func(t *testing.T, f *fixture, w *listener) {
 			release := make(chan struct{})
 			first := f.submit(150, bulk.DefaultOptions())
 			w.hook = func(ctx context.Context, job *bulk.Job, n int) error {
@@ -189,7 +189,7 @@ func TestDeafNotifier(t *testing.T) {
 
 // TestNotifierThatIsDown is called for about a day, at growing intervals.
 func TestNotifierThatIsDown(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		var log bytes.Buffer
 		f.cfg.Logger = logtest.Tee(t, &log)
 		w.hook = func(_ context.Context, _ *bulk.Job, n int) error {
@@ -241,7 +241,7 @@ func TestWhatNotifiersAskFor(t *testing.T) {
 		{context.Canceled, []time.Duration{4 * time.Second}}, // by itself, and not by the worker
 		{bulk.ErrJobNotFound, []time.Duration{4 * time.Second}},
 	} {
-		heard(t, func(t *testing.T, f *fixture, w *witness) {
+		heard(t, func(t *testing.T, f *fixture, w *listener) {
 			w.hook = func(_ context.Context, _ *bulk.Job, n int) error {
 				if n == 1 {
 					return test.err
@@ -297,7 +297,7 @@ func TestNotifyAfterCrash(t *testing.T) {
 		twice, done := 0, false
 		for at := 1; !done; at++ {
 			require.Less(t, at, 500)
-			heard(t, func(t *testing.T, f *fixture, w *witness) {
+			heard(t, func(t *testing.T, f *fixture, w *listener) {
 				job, other := f.submit(120, bulk.DefaultOptions()), f.submit(120, bulk.DefaultOptions())
 				c := &chaos{rand: rand.New(rand.NewPCG(1, uint64(at))), dieAt: at, applied: applied}
 				healthy := f.cfg
@@ -336,7 +336,7 @@ func TestNotifyAfterCrash(t *testing.T) {
 // TestEndsOfADeadWorkerAreSwept has a queue that tells nobody, and ends that the worker
 // does not know: they are told within a minute, its own at once.
 func TestEndsOfADeadWorkerAreSwept(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		dead := f.submit(150, bulk.DefaultOptions())
 		require.NoError(t, f.worker().RunJob(t.Context(), dead.ID)) // and then it died
 		lags := &lagging{JobQueue: f.jobs}
@@ -376,7 +376,7 @@ func (q *lagging) Claim(ctx context.Context, claim bulk.Claim) (bulk.Job, error)
 
 // TestNotify tells what is due and returns.
 func TestNotify(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		require.NoError(t, f.worker().Notify(t.Context()), "there is nothing")
 		w.hook = func(_ context.Context, _ *bulk.Job, n int) error {
 			time.Sleep(time.Second)
@@ -413,7 +413,7 @@ func TestNotify(t *testing.T) {
 
 // TestNotifyKeepsTheDeadline leaves to the next call what there is no time for.
 func TestNotifyKeepsTheDeadline(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		w.hook = func(ctx context.Context, _ *bulk.Job, _ int) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -443,7 +443,7 @@ func TestNotifyKeepsTheDeadline(t *testing.T) {
 // takes too long is made again.
 func TestStopWhileItTells(t *testing.T) {
 	for takes, want := range map[time.Duration]int{3 * time.Second: 1, time.Hour: 2} {
-		heard(t, func(t *testing.T, f *fixture, w *witness) {
+		heard(t, func(t *testing.T, f *fixture, w *listener) {
 			f.cfg.CallTimeout = 2 * time.Hour
 			w.hook = func(ctx context.Context, _ *bulk.Job, n int) error {
 				if n > 1 {
@@ -478,7 +478,7 @@ func TestStopWhileItTells(t *testing.T) {
 // TestDeletedJobIsNotTold deletes a job whose end is not told yet: before, and during,
 // a call.
 func TestDeletedJobIsNotTold(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		var log bytes.Buffer
 		f.cfg.Logger = logtest.Tee(t, &log)
 		w.hook = func(_ context.Context, job *bulk.Job, n int) error {
@@ -505,7 +505,7 @@ func TestDeletedJobIsNotTold(t *testing.T) {
 
 // TestDeleteAfterTellings tells of a job many times: that makes no more blobs to delete.
 func TestDeleteAfterTellings(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		require.NoError(t, f.worker().RunJob(t.Context(), f.submit(450, bulk.DefaultOptions()).ID)) // users are there from now on
 		require.NoError(t, f.worker().Notify(t.Context()))
 		left := f.blobs.Keys()
@@ -544,7 +544,7 @@ func TestDeleteAfterTellings(t *testing.T) {
 
 // TestExpiredJobIsNotTold does not call about a job that does not exist any more.
 func TestExpiredJobIsNotTold(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		f.cfg.Retention = time.Hour
 		w.hook = func(context.Context, *bulk.Job, int) error { return errReset }
 		stop := f.running()
@@ -560,7 +560,7 @@ func TestExpiredJobIsNotTold(t *testing.T) {
 
 // TestNotifierThatKills is not called forever.
 func TestNotifierThatKills(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		var log bytes.Buffer
 		f.cfg.Logger = logtest.Tee(t, &log)
 		job := f.submit(150, bulk.DefaultOptions())
@@ -579,7 +579,7 @@ func TestNotifierThatKills(t *testing.T) {
 
 // TestEndWhoseAnswerIsLostAndWhichIsToldMeanwhile is known for its own by the worker.
 func TestEndWhoseAnswerIsLostAndWhichIsToldMeanwhile(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		healthy := f.worker()
 		f.cfg.Jobs = &lostSaves{JobQueue: f.jobs, lose: func(change bulk.JobChange) bool {
 			if change.End != "" {
@@ -597,7 +597,7 @@ func TestEndWhoseAnswerIsLostAndWhichIsToldMeanwhile(t *testing.T) {
 // TestQueueThatDoesNotKnowEnds is not relied on: it gives a job to be run where an end
 // was asked for, or the other way round.
 func TestQueueThatDoesNotKnowEnds(t *testing.T) {
-	heard(t, func(t *testing.T, f *fixture, w *witness) {
+	heard(t, func(t *testing.T, f *fixture, w *listener) {
 		f.submit(150, bulk.DefaultOptions())
 		f.cfg.Jobs = &mistaken{f.jobs}
 		require.ErrorContains(t, f.worker().Notify(t.Context()), "returned a job that is processing")

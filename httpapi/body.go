@@ -65,6 +65,9 @@ type bodyError struct{ err error }
 func (e *bodyError) Error() string { return "read body: " + e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
+// ErrorCode names the error to observers, as the answer to it does.
+func (e *bodyError) ErrorCode() string { return codeInvalidRequest }
+
 // gunzip decompresses up to limit bytes. However much a few bytes would expand
 // to, no more than that is made.
 type gunzip struct {

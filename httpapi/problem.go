@@ -40,6 +40,9 @@ type problem struct {
 
 func (p *problem) Error() string { return p.code + ": " + p.message }
 
+// ErrorCode names the problem to observers.
+func (p *problem) ErrorCode() string { return p.code }
+
 // badRequest is a request that is wrong in itself.
 func badRequest(format string, args ...any) *problem {
 	return &problem{status: http.StatusBadRequest, code: codeInvalidRequest, message: fmt.Sprintf(format, args...)}

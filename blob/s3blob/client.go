@@ -34,9 +34,10 @@ var (
 // connection open until the answer has been read, which the SDK alone sometimes
 // does not. For an endpoint that is not AWS's own it names the bucket in the path,
 // and sends and checks checksums only where S3 requires them, because other servers
-// refuse some. options are applied last.
+// refuse some. It tells [bulk.ReportThrottle] of calls that S3 refused for coming too
+// fast. options are applied last.
 func NewClient(cfg aws.Config, options ...func(*s3.Options)) *s3.Client {
-	options = append([]func(*s3.Options){forEndpoint}, options...)
+	options = append([]func(*s3.Options){forEndpoint, s3.WithAPIOptions(awsconf.ReportThrottles)}, options...)
 	return s3.NewFromConfig(awsconf.Tune(cfg, awsconf.RetryAll), options...)
 }
 

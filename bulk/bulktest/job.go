@@ -17,7 +17,7 @@ import (
 )
 
 // TestJobQueue proves that a job queue keeps the promises of [bulk.JobQueue], and
-// of [bulk.JobNotifier] if it implements that. See the package documentation for
+// of [bulk.JobNotifier] and [bulk.JobCounter] if it implements them. See the package documentation for
 // what open may return; on a shared queue no worker may run meanwhile.
 //
 // How much a listing or a claim reads is not checked.
@@ -26,8 +26,8 @@ func TestJobQueue(t *testing.T, open func(t *testing.T) bulk.JobQueue) {
 		sayRule(t, c.rule)
 		c.run(&jobTest{T: t, ctx: caseContext(t), queue: open(t), tenant: unique("tenant"), own: new(sync.Map)})
 	}
-	// Before the others, as they claim whatever there is.
-	for _, c := range slices.Concat(nextCases, endedNextCases) {
+	// Before the others, as they claim and count whatever there is.
+	for _, c := range slices.Concat(nextCases, endedNextCases, countCases) {
 		t.Run(c.name, func(t *testing.T) { run(t, c) })
 	}
 	for _, c := range slices.Concat(
@@ -40,7 +40,7 @@ func TestJobQueue(t *testing.T, open func(t *testing.T) bulk.JobQueue) {
 	}
 }
 
-// A jobCase checks one promise of [bulk.JobQueue] or [bulk.JobNotifier].
+// A jobCase checks one promise of [bulk.JobQueue], [bulk.JobNotifier] or [bulk.JobCounter].
 type jobCase struct {
 	name string
 	rule string // the promise, said when the case fails
@@ -97,6 +97,7 @@ func (t *jobTest) job() bulk.JobSpec {
 		Payload:      "bulktest/payload",
 		SegmentRows:  500,
 		Fingerprint:  "fingerprint of the request",
+		TraceContext: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 vendor=\"<&>\"",
 	}
 	t.own.Store(job.ID, true)
 	t.Cleanup(func() { t.end(job.ID) })

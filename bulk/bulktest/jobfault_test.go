@@ -20,6 +20,7 @@ var jobFaults = []fault{
 	{"create overwrites", "Create/RefusesIDInUse"},
 	{"ids are separate by tenant", "Create/RefusesIDInUse"},
 	{"create drops the options", "Create/StoresTheJob"},
+	{"create drops the trace context", "Create/StoresTheJob"},
 	{"ids are checked outside the lock", "Race/OneCreateOfAnID"},
 	{"a missing job is an empty one", "Get/MissingJob"},
 	{"leases do not end", "Claim/LeaseEndsByItself"},
@@ -130,6 +131,13 @@ var jobFaults = []fault{
 	{"release tells nobody", "Changed/ClosedByRelease"},
 	{"end tells nobody", "Changed/ClosedByEnd"},
 	{"cancel tells nobody", "Changed/ClosedByEnd"},
+	{"delayed jobs count as ready", "Count/ReadyAndHeld"},
+	{"leased jobs are not counted", "Count/ReadyAndHeld"},
+	{"ended jobs are counted", "Count/ReadyAndHeld"},
+	{"lapsed leases count as held", "Count/ByTime"},
+	{"count ignores expiry", "Count/ByTime"},
+	{"the oldest may be held", "Count/OldestReady"},
+	{"the oldest is the newest", "Count/OldestReady"},
 }
 
 func testBrokenJobs(t *testing.T, fault string) {
@@ -200,6 +208,39 @@ func (q *naiveJobs) Changed() <-chan struct{} {
 	return q.changed
 }
 
+func (q *naiveJobs) CountJobs(ctx context.Context) (counts bulk.JobCounts, err error) {
+	if err := q.enter(ctx); err != nil {
+		return counts, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	oldest := func(job *bulk.Job) {
+		older := job.CreatedAt.Before(counts.OldestReady) != q.has("the oldest is the newest")
+		if counts.OldestReady.IsZero() || older {
+			counts.OldestReady = job.CreatedAt
+		}
+	}
+	for _, job := range q.jobs {
+		switch {
+		case job.Status.Ended() && !q.has("ended jobs are counted"), !now.Before(job.ExpiresAt) && !q.has("count ignores expiry"):
+		case now.Before(job.LeaseUntil), !job.LeaseUntil.IsZero() && q.has("lapsed leases count as held"):
+			if q.has("the oldest may be held") {
+				oldest(job)
+			}
+			if !q.has("leased jobs are not counted") {
+				counts.Held++
+			}
+		case now.Before(job.NotBefore) && !q.has("delayed jobs count as ready"):
+			counts.Held++
+		default:
+			counts.Ready++
+			oldest(job)
+		}
+	}
+	return counts, nil
+}
+
 func (q *naiveJobs) Create(ctx context.Context, spec bulk.JobSpec) error {
 	if err := q.enter(ctx); err != nil {
 		return err
@@ -220,6 +261,9 @@ func (q *naiveJobs) Create(ctx context.Context, spec bulk.JobSpec) error {
 	job := bulk.Job{JobSpec: spec, Status: bulk.JobPending, UpdatedAt: spec.CreatedAt}
 	if q.has("create drops the options") {
 		job.Options = bulk.Options{}
+	}
+	if q.has("create drops the trace context") {
+		job.TraceContext = ""
 	}
 	job = deepCopy(job)
 	q.jobs = append(q.jobs, &job)

@@ -119,6 +119,9 @@ func (m *Mailer) send(ctx context.Context, entries []types.BulkEmailEntry, batch
 		for _, i := range batch {
 			outcomes[i] = fmt.Errorf("sesmail: send: %w", err)
 		}
+		if awsconf.Throttled(err) {
+			bulk.ReportThrottle(ctx, len(batch))
+		}
 		if notAccepted(err) {
 			return batch
 		}
@@ -132,7 +135,10 @@ func (m *Mailer) send(ctx context.Context, entries []types.BulkEmailEntry, batch
 		result := out.BulkEmailEntryResults[n]
 		outcomes[i] = outcome(result)
 		switch result.Status {
-		case types.BulkEmailStatusAccountThrottled, types.BulkEmailStatusTransientFailure:
+		case types.BulkEmailStatusAccountThrottled:
+			bulk.ReportThrottle(ctx, 1)
+			again = append(again, i)
+		case types.BulkEmailStatusTransientFailure:
 			again = append(again, i)
 		}
 	}

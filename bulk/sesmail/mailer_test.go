@@ -202,7 +202,12 @@ func TestOutcomes(t *testing.T) {
 			}
 			return []string{"", "TRANSIENT_FAILURE"}[:len(r.BulkEmailEntries)], nil
 		}}
-		outcomes := s.mailer(t, sesmail.Options{MaxAttempts: 3}).SendWelcome(t.Context(), messages(5))
+		throttled := 0
+		ctx := bulk.WatchThrottles(t.Context(), func(parts int) { throttled += parts })
+		outcomes := s.mailer(t, sesmail.Options{MaxAttempts: 3}).SendWelcome(ctx, messages(5))
+		if throttled != 1 {
+			t.Errorf("%d emails were told to be throttled, want 1", throttled)
+		}
 
 		statuses := make([]types.BulkEmailStatus, len(outcomes))
 		for i, err := range outcomes {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/awsconf"
 	"github.com/bulkops/bulkops/internal/backoff"
 )
 
@@ -24,6 +25,9 @@ func (q *Queue) retry(ctx context.Context, f func() error) error {
 		err := classify(f())
 		if err == nil {
 			return nil
+		}
+		if awsconf.Throttled(err) || errors.Is(err, errUnprocessed) {
+			bulk.ReportThrottle(ctx, 1)
 		}
 		if n < maxAttempts && bulk.Retryable(err) && pause.Wait(ctx, n) == nil {
 			continue

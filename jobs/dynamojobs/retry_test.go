@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/smithy-go"
+
 	"github.com/bulkops/bulkops/bulk"
 )
 
@@ -39,6 +41,22 @@ func TestRetry(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Throttles are told to who watches them, and nothing else is.
+func TestRetryTellsOfThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		watched := 0
+		ctx := bulk.WatchThrottles(t.Context(), func(parts int) { watched += parts })
+		calls := 0
+		err := new(Queue).retry(ctx, func() error {
+			calls++
+			return []error{&smithy.GenericAPIError{Code: "ThrottlingException"}, errors.New("passing"), errUnprocessed, nil}[calls-1]
+		})
+		if err != nil || watched != 2 {
+			t.Errorf("error %v, %d throttles; want none, and 2", err, watched)
+		}
+	})
 }
 
 // The wait before the next call ends with the context. The errors of both are in

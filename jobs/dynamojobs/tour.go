@@ -138,32 +138,46 @@ func (t *tour) page(ctx context.Context, r turnRange, from item, limit int) ([]h
 // page ended, nil if that was the end of the range.
 func (q *Queue) hints(ctx context.Context, r turnRange, from item, limit int32) ([]hint, item, error) {
 	u := newUpdate()
-	now := number(time.Now().UnixMilli())
-	in := u.name(attrShard) + " = " + u.value(text(r.partition))
-	bounds := u.name(attrTurn) + " BETWEEN " + u.value(text(r.from)) + " AND " + u.value(text(r.until))
-	filter := u.name(attrClaimAt) + " <= " + u.value(now) + " AND " + u.name(attrExpires) + " > " + u.value(now)
-	var out *dynamodb.QueryOutput
-	err := q.retry(ctx, func() (err error) {
-		out, err = q.client.Query(ctx, &dynamodb.QueryInput{
-			TableName:                 aws.String(q.opts.Table),
-			IndexName:                 aws.String(q.opts.ClaimIndex),
-			KeyConditionExpression:    aws.String(in + " AND " + bounds),
-			FilterExpression:          aws.String(filter),
-			ExpressionAttributeNames:  u.names,
-			ExpressionAttributeValues: u.values,
-			ExclusiveStartKey:         from,
-			Limit:                     aws.Int32(limit),
-		})
-		return err
-	})
+	now := u.value(number(time.Now().UnixMilli()))
+	filter := u.name(attrClaimAt) + " <= " + now + " AND " + u.name(attrExpires) + " > " + now
+	page, err := q.queryClaims(ctx, u, r, filter, from, limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	hints := make([]hint, 0, len(out.Items))
-	for _, it := range out.Items {
+	hints := make([]hint, 0, len(page.Items))
+	for _, it := range page.Items {
 		hints = append(hints, hint{item(it).text(attrID), r.partition, item(it).text(attrTurn)})
 	}
-	return hints, out.LastEvaluatedKey, nil
+	return hints, page.LastEvaluatedKey, nil
+}
+
+// queryClaims reads a page of a range of the index of claims: what passes the filter,
+// "" for all, of so many entries, 0 for as many as DynamoDB returns at once. u has the
+// names and values of the filter.
+func (q *Queue) queryClaims(ctx context.Context, u *update, r turnRange, filter string, from item, limit int32) (
+	out *dynamodb.QueryOutput, err error,
+) {
+	within := u.name(attrShard) + " = " + u.value(text(r.partition))
+	bounds := u.name(attrTurn) + " BETWEEN " + u.value(text(r.from)) + " AND " + u.value(text(r.until))
+	in := &dynamodb.QueryInput{
+		TableName:                 aws.String(q.opts.Table),
+		IndexName:                 aws.String(q.opts.ClaimIndex),
+		KeyConditionExpression:    aws.String(within + " AND " + bounds),
+		ExpressionAttributeNames:  u.names,
+		ExpressionAttributeValues: u.values,
+		ExclusiveStartKey:         from,
+	}
+	if filter != "" {
+		in.FilterExpression = aws.String(filter)
+	}
+	if limit > 0 {
+		in.Limit = aws.Int32(limit)
+	}
+	err = q.retry(ctx, func() (err error) {
+		out, err = q.client.Query(ctx, in)
+		return err
+	})
+	return out, err
 }
 
 // move gives a job that has become due its place among those that can be claimed now,

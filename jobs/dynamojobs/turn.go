@@ -63,6 +63,9 @@ func claimable(partition string, now time.Time) turnRange {
 	return turnRange{partition, firstTurn, laterTurn(now)}
 }
 
+// unended is the range of all jobs that have not ended.
+var unended = turnRange{partition, firstTurn, "g"}
+
 // becameDue returns the range of what was to be claimed later and can be now.
 func becameDue(now time.Time) turnRange { return turnRange{partition, laterPrefix, laterTurn(now)} }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/backoff"
 )
 
@@ -43,8 +44,9 @@ func (r *repeater) repeat(ctx context.Context, parts int, call func() (answer, e
 		var a answer
 		err := r.do(ctx, parts, func() (throttles int, err error) {
 			if a, err = call(); faultOf(err) == throttled {
-				return parts, err
+				a.throttled = parts
 			}
+			bulk.ReportThrottle(ctx, a.throttled)
 			return a.throttled, err
 		})
 		switch f := faultOf(err); {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkops/bulkops/bulk"
 )
 
 func TestRepeat(t *testing.T) {
@@ -45,12 +47,16 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
-// A call that is throttled as a whole is throttled in all its parts.
-func TestRepeatTellsTheLimiter(t *testing.T) {
+// A call that is throttled as a whole is throttled in all its parts. The limiter is
+// told, and who watches the throttles.
+func TestRepeatTellsOfThrottles(t *testing.T) {
+	watched := 0
+	ctx := bulk.WatchThrottles(t.Context(), func(parts int) { watched += parts })
 	r := &repeater{newLimiter(1), 1}
-	r.repeat(t.Context(), 10, func() (answer, error) { return answer{}, &smithy.GenericAPIError{Code: "ThrottlingException"} })
-	r.repeat(t.Context(), 10, func() (answer, error) { return notProcessed(4), nil })
-	if got := []int{r.parts, r.throttledParts}; !cmp.Equal(got, []int{20, 14}) {
-		t.Errorf("the limiter saw %d parts, %d of them throttled; want 20 and 14", got[0], got[1])
+	r.repeat(ctx, 10, func() (answer, error) { return answer{}, &smithy.GenericAPIError{Code: "ThrottlingException"} })
+	r.repeat(ctx, 10, func() (answer, error) { return notProcessed(4), nil })
+	r.repeat(ctx, 10, func() (answer, error) { return answer{}, &smithy.GenericAPIError{Code: "InternalServerError"} })
+	if got := []int{r.parts, r.throttledParts, watched}; !cmp.Equal(got, []int{30, 14, 14}) {
+		t.Errorf("the limiter saw %d parts, %d of them throttled, and %d were watched; want 30, 14 and 14", got[0], got[1], got[2])
 	}
 }

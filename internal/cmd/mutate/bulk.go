@@ -481,7 +481,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 19: lost last save", file: "bulk/job_end.go",
-		old: `errors.Is(err, ErrLeaseLost) && a.ended(ctx, status)`, new: `errors.Is(err, ErrLeaseLost) && a.stopped.Load()`,
+		old: `errors.Is(err, ErrLeaseLost) && a.ended(ctx, change.End)`, new: `errors.Is(err, ErrLeaseLost) && a.stopped.Load()`,
 		test: "^TestLostAnswerOfTheLastSave$",
 	},
 	{
@@ -753,5 +753,67 @@ var bulkFaults = []mutation{
 		name: "notify: tellings ran no rows", file: "bulk/importer_delete.go",
 		old: `job.Token - int64(job.Attempts)`, new: `job.Token`,
 		test: "^TestDeleteAfterTellings$",
+	},
+
+	// What an observer is told.
+	{
+		name: "observer: every panic is logged", file: "bulk/guard_observer.go",
+		old: `		o.once.Do(func() {`, new: `		new(sync.Once).Do(func() {`, test: "^TestObserverThatMisbehaves$",
+	},
+	{
+		name: "observer: context of a call", file: "bulk/guard_observer.go",
+		old: `return WatchThrottles(c.ctx, func`, new: `return WatchThrottles(ctx, func`, test: "^TestObserverContextOfACall$",
+	},
+	{
+		name: "observer: throttles", file: "bulk/guard_observer.go",
+		old: `	c.event.Throttled = int(c.throttles.Load())
+`, test: "^TestObserverOfThrottles$",
+	},
+	{
+		name: "observer: dry run twice", file: "bulk/engine.go",
+		old: `		store.observer = nil // the store behind the dry one is observed
+`, test: "^TestObserverOfADryRun$",
+	},
+	{
+		name: "observer: rows of a checkpoint", file: "bulk/job_checkpoint.go",
+		old: `e.Rows = a.job.Progress.Summary.minus(before)`, new: `e.Rows = before; e.Rows = a.job.Progress.Summary`, test: "^TestObserverOfAJob$",
+	},
+	{
+		name: "observer: rows that were not processed", file: "bulk/job_checkpoint.go",
+		old: `			e.Rows.NotProcessed = a.job.Summary().NotProcessed
+`, new: `			_ = e
+`, test: "^TestObserverOfACancelledJob$",
+	},
+	{
+		name: "observer: rows of a repeated request", file: "bulk/importer.go",
+		old: `	req.seen.imported(opts, s)
+`, test: "^TestObserverOfARepeatedRequest$",
+	},
+	{
+		name: "observer: refused by the reader", file: "bulk/importer_observed.go",
+		old: `refused(err) || r.rows != nil && r.rows.failed`, new: `refused(err)`, test: "^TestObserverTellsRefusalsFromFailures$",
+	},
+	{
+		name: "observer: time of the reader", file: "bulk/guard_blobs.go",
+		old: `time.Since(began)-in.close()`, new: `time.Since(began)-0*in.close()`, test: "^TestObserverOfAPutWithASlowReader$",
+	},
+	{
+		name: "trace context: lost", file: "bulk/importer.go",
+		old: `		TraceContext: req.seen.traceContext(),
+`, test: "^TestObserverOfAJob$",
+	},
+	{
+		name: "trace context: unbounded", file: "bulk/importer_observed.go",
+		old: `len(text) > MaxTraceContext`, new: `len(text) > 2*MaxTraceContext`, test: "^TestObserverWithABadTraceContext$",
+	},
+	{
+		name: "log: no line of a cancelled job", file: "bulk/importer.go",
+		old: `		logEnd(ctx, im.cfg.Logger, &ended)
+`, test: "^TestLogOfEndedJobs$",
+	},
+	{
+		name: "log: no line of a job", file: "bulk/job_end.go",
+		old: `	logEnd(ctx, a.cfg.Logger, a.job)
+`, test: "^TestLogOfEndedJobs$",
 	},
 }

@@ -268,4 +268,21 @@ var dynamojobs = []mutation{
 		old: `				u.when(attrStatus, "=", text(string(bulk.JobProcessing)))
 `, test: "TestCancelOfAJobThatEndsMeanwhile",
 	},
+
+	// Counts.
+	{
+		name: "a count ends with its first page", file: "jobs/dynamojobs/count.go",
+		old: `if from = page.LastEvaluatedKey; len(from) == 0 {`, new: `if from = page.LastEvaluatedKey; true {`, test: "TestCountReadsWhatHasNotEnded",
+	},
+	{
+		name: "a count has jobs that have expired", file: "jobs/dynamojobs/count.go",
+		old: `				case !it.live(now):
+`, test: "^TestConformance$/.*/Count/ByTime",
+	},
+	{
+		name: "a throttle is told to nobody", file: "jobs/dynamojobs/retry.go",
+		old: `			bulk.ReportThrottle(ctx, 1)
+`, new: `			_ = bulk.ReportThrottle
+`, test: "TestRetryTellsOfThrottles",
+	},
 }

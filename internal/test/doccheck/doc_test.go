@@ -165,7 +165,8 @@ func TestNamesOfDocumentsExist(t *testing.T) {
 		"bulk": "bulk", "bulktest": "bulk/bulktest", "httpapi": "httpapi", "client": "httpapi/client", "sesmail": "bulk/sesmail",
 		"memstore": "store/memstore", "memblob": "blob/memblob", "memjobs": "jobs/memjobs",
 		"dynamostore": "store/dynamostore", "s3blob": "blob/s3blob", "dynamojobs": "jobs/dynamojobs",
-		"sqsjobs": "jobs/sqsjobs",
+		"sqsjobs":  "jobs/sqsjobs",
+		"otelbulk": "observe/otelbulk",
 	}
 	declared := make(map[string]map[string]bool)
 	for name, folder := range folders {
