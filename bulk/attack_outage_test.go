@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,6 +32,37 @@ func TestStopInAnOutageFailsNoRow(t *testing.T) {
 		require.False(t, f.get(job.ID).Status.Ended())
 		_, file := f.finish(job.ID)
 		assert.Equal(t, bulk.Summary{Created: 2000}, file.Summary)
+	})
+}
+
+// TestOutageBehindOneRow has a store that is down, of which only one row can tell: the
+// others wait until it was looked up.
+func TestOutageBehindOneRow(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.SegmentRows = 1000
+		texts := slices.Repeat([]string{`{}`}, 4000) // so that each row is a batch
+		for i := 0; i < len(texts); i += 100 {
+			texts[i] = fmt.Sprintf(`{"userId":"u%d"}`, i)
+		}
+		job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Rows: rows(texts...), Options: bulk.DefaultOptions()})
+		require.NoError(t, err)
+		f.failWrites(func(w bulk.Write) error {
+			if w.User.ID == "u0" {
+				return nil
+			}
+			return errReset
+		})
+		f.cfg.Store = &lookupStore{f.store, func(refs []bulk.Ref) error {
+			if refs[0].ID == "u100" {
+				return errReset
+			}
+			return nil
+		}}
+		assert.ErrorContains(t, f.worker().RunJob(t.Context(), job.ID), "does not answer")
+		f.cfg.Store = f.store
+		f.store.heal()
+		_, file := f.finish(job.ID)
+		assert.Equal(t, bulk.Summary{Created: 40, Failed: 3960}, file.Summary)
 	})
 }
 

@@ -301,8 +301,33 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "health met", file: "bulk/engine_health.go",
-		old: `h.answered, h.unmet = true, 0`, new: `h.answered = true`,
+		old: `h.answered, h.unmet, h.trouble = true, 0, 0`, new: `h.answered = true`,
 		test: "^TestHealth$",
+	},
+	{
+		name: "health: rows that are still tried", file: "bulk/engine_health.go",
+		old: `down = rows > 0 && h.trouble >= outageRows`, new: `down = false`,
+		test: "^TestHealth$",
+	},
+	{
+		name: "health: a second chance", file: "bulk/engine_settle.go",
+		old: `if s.patient && !s.isHalted() && s.health.secondChance(&it.trouble) {`, new: `if s.health.secondChance(&it.trouble) && false {`,
+		test: "^TestOutageBehindOneRow$",
+	},
+	{
+		name: "calls take turns", file: "bulk/engine_calls.go",
+		old: `	c.last = queue
+`,
+		test: "^TestCallsTakeTurns$",
+	},
+	{
+		name: "calls: a turn that nobody takes", file: "bulk/engine_calls.go",
+		old: `	if had {
+		c.give()
+	}
+`, new: `	_ = had
+`,
+		test: "^TestCallsThatAreGivenUp$",
 	},
 	{
 		name: "rule 1: fresh nonce", file: "bulk/engine_settle.go",
