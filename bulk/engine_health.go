@@ -1,9 +1,6 @@
 package bulk
 
-import (
-	"cmp"
-	"sync"
-)
+import "sync"
 
 // A health tells a store that is down from one that is at odds with some rows. Rows
 // that the store refuses for good say nothing against it.
@@ -17,8 +14,9 @@ type health struct {
 
 // A grievance is what a row has against the store.
 type grievance struct {
-	first, last int  // the answers that the store had given before it failed the row, and 1
-	heard       bool // the row was given a second chance
+	last  int  // the answers that the store had given when it failed the row last, and 1
+	again bool // it had failed the row before, and answered for nobody since
+	heard bool // the row was given a second chance
 }
 
 // outageRows is how many rows a store fails one after the other if it is down.
@@ -38,20 +36,20 @@ func (h *health) failing(row *grievance) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.answers + 1
-	row.first = cmp.Or(row.first, now)
-	if row.last != now {
+	if row.again = row.last == now; !row.again {
 		row.last = now
 		h.trouble++
 	}
 }
 
 // secondChance reports, once, whether a row that was tried often enough is to be
-// tried as often again: the store has answered for nobody since it began to fail
-// the row. It may be down, and the rows that would show it wait for this one.
+// tried as often again: the store has answered for nobody between its last two
+// failures, or since. It may be down, and the rows that would show it wait for this
+// one.
 func (h *health) secondChance(row *grievance) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if row.heard || row.first != h.answers+1 {
+	if row.heard || !row.again || row.last != h.answers+1 {
 		return false
 	}
 	row.heard = true

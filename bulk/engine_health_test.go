@@ -48,14 +48,18 @@ func TestHealth(t *testing.T) {
 	})
 	t.Run("SecondChance", func(t *testing.T) {
 		var h health
+		var row, other grievance
+		h.failing(&row)
 		h.met()
-		var early, late grievance
-		h.failing(&early)
+		h.failing(&row)
+		assert.False(t, h.secondChance(&row), "it answered in between")
+		h.failing(&row)
+		h.failing(&other)
+		assert.False(t, h.secondChance(&other), "it failed the row but once")
+		assert.True(t, h.secondChance(&row))
+		assert.False(t, h.secondChance(&row), "once")
+		h.failing(&other)
 		h.met()
-		h.failing(&early)
-		h.failing(&late)
-		assert.False(t, h.secondChance(&early), "it answered in between")
-		assert.True(t, h.secondChance(&late))
-		assert.False(t, h.secondChance(&late), "once")
+		assert.False(t, h.secondChance(&other), "it answers again")
 	})
 }
