@@ -110,6 +110,11 @@ variable "log_days" {
   description = "How many days the functions' logs are kept."
   type        = number
   default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_days)
+    error_message = "CloudWatch keeps logs for one of the numbers of days that its API reference lists at PutRetentionPolicy."
+  }
 }
 
 variable "oldest_job_seconds" {

@@ -21,9 +21,11 @@ type stack struct {
 	parameters map[string]any
 	template   struct {
 		Parameters map[string]struct {
-			Default       any   `yaml:"Default"`
-			AllowedValues []any `yaml:"AllowedValues"`
-			MinValue      any   `yaml:"MinValue"`
+			Default        any    `yaml:"Default"`
+			AllowedValues  []any  `yaml:"AllowedValues"`
+			MinValue       any    `yaml:"MinValue"`
+			MaxValue       any    `yaml:"MaxValue"`
+			AllowedPattern string `yaml:"AllowedPattern"`
 		} `yaml:"Parameters"`
 		Mappings   map[string]map[string]map[string]any `yaml:"Mappings"`
 		Conditions map[string]value                     `yaml:"Conditions"`

@@ -35,8 +35,8 @@ type doorbell struct {
 	Retries, Age                   float64
 	Recursion, Schedule            string
 	Architecture, Runtime, Handler string
-	ApiArchitecture, ApiRuntime    string
-	UrlMode, UrlAuth               string
+	APIArchitecture, APIRuntime    string
+	URLMode, URLAuth               string
 }
 
 func cloudFormationDoorbell(t *testing.T, timeout int) doorbell {
@@ -95,8 +95,8 @@ func TestDoorbell(t *testing.T) {
 				Name: "bulkops-doorbell", Timeout: float64(timeout), Visibility: 6 * float64(timeout),
 				Batch: 1, Concurrency: 10, Deaths: 5, Responses: []string{"ReportBatchItemFailures"},
 				Age: 60, Recursion: "Allow", Schedule: "rate(1 minute)",
-				Architecture: "arm64", Runtime: "provided.al2023", Handler: "bootstrap", ApiArchitecture: "arm64", ApiRuntime: "provided.al2023",
-				UrlMode: "RESPONSE_STREAM", UrlAuth: "NONE",
+				Architecture: "arm64", Runtime: "provided.al2023", Handler: "bootstrap", APIArchitecture: "arm64", APIRuntime: "provided.al2023",
+				URLMode: "RESPONSE_STREAM", URLAuth: "NONE",
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("wanted (-), made (+):\n%s", diff)
@@ -210,6 +210,57 @@ func TestParameters(t *testing.T) {
 	if diff := cmp.Diff(yaml, hcl); diff != "" {
 		t.Errorf("CloudFormation has (-), and Terraform (+):\n%s", diff)
 	}
+}
+
+// Both templates refuse the same values, and take those next to them.
+func TestRefusedParameters(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		taken, refused []any
+	}{
+		{"Prefix", []any{"bulkops", "b2"}, []any{"Bulkops", "2b", "b"}},
+		{"BlobExpireDays", []any{30, 31}, []any{29}},
+		{"WorkerTimeout", []any{60, 900}, []any{59, 901}},
+		{"WorkerMemory", []any{256, 10240}, []any{255, 10241}},
+		{"WorkerConcurrency", []any{2, 1000}, []any{1, 1001}},
+		{"FunctionUrlAuth", []any{"NONE", "AWS_IAM"}, []any{"IAM"}},
+		{"ApiMemory", []any{512, 10240}, []any{511, 10241}},
+		{"LogDays", []any{1, 3653}, []any{0, 2}},
+		{"OldestJobSeconds", []any{900}, []any{899}},
+	} {
+		for _, v := range append(c.taken, c.refused...) {
+			want := slices.Contains(c.taken, v)
+			s := newStack(t, map[string]any{c.name: v})
+			if got := s.takes(c.name); got != want {
+				t.Errorf("CloudFormation: %s = %v is taken: %t", c.name, v, got)
+			}
+			if got := newConfiguration(t, map[string]any{snake(c.name): v}).takes(snake(c.name)); got != want {
+				t.Errorf("Terraform: %s = %v is taken: %t", snake(c.name), v, got)
+			}
+		}
+	}
+}
+
+// takes reports whether a parameter may have the value that it has.
+func (s *stack) takes(name string) bool {
+	p, v := s.template.Parameters[name], s.eval(s.parameters[name])
+	n, _ := v.(float64)
+	return (p.AllowedValues == nil || slices.ContainsFunc(p.AllowedValues, func(allowed any) bool { return s.eval(allowed) == v })) &&
+		(p.MinValue == nil || n >= s.eval(p.MinValue).(float64)) &&
+		(p.MaxValue == nil || n <= s.eval(p.MaxValue).(float64)) &&
+		(p.AllowedPattern == "" || regexp.MustCompile("^(?:"+p.AllowedPattern+")$").MatchString(v.(string)))
+}
+
+// takes reports whether a variable may have the value that it has.
+func (c *configuration) takes(name string) bool {
+	for _, block := range c.all("variable") {
+		for _, validation := range block.Body.Blocks {
+			if block.Labels[0] == name && c.value(validation.Body.Attributes["condition"].Expr, c.context) != true {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // snake returns a name of CloudFormation as Terraform would have it.
