@@ -81,4 +81,31 @@ data "aws_iam_policy_document" "blobs" {
       values   = ["false"]
     }
   }
+
+  # Every blob is put once, as s3blob does it. The operation is false for the
+  # requests of an upload in parts that create no object, and cannot have the
+  # header. Copies into the bucket are refused too.
+  statement {
+    sid       = "PutOnce"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.blobs.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Null"
+      variable = "s3:if-none-match"
+      values   = ["true"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "s3:ObjectCreationOperation"
+      values   = ["true"]
+    }
+  }
 }

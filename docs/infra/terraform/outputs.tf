@@ -27,3 +27,13 @@ output "worker_policy_arn" {
   description = "The policy for workers."
   value       = aws_iam_policy.worker.arn
 }
+
+output "queue_url" {
+  description = "sqsjobs.Options.QueueURL, null without functions."
+  value       = one(aws_sqs_queue.doorbell[*].url)
+}
+
+output "api_url" {
+  description = "Where the function takes requests, below /v1/bulk/, null without one."
+  value       = one(aws_lambda_function_url.api[*].function_url)
+}
