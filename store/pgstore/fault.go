@@ -15,7 +15,6 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	uniqueViolation      = "23505"
-	raiseException       = "P0001"
 
 	classDataException       = "22"
 	classIntegrityConstraint = "23"
@@ -24,6 +23,8 @@ const (
 	classInvalidSchema       = "3F"
 	classSyntaxOrAccessRule  = "42"
 	classWithCheckOption     = "44"
+	classLimitExceeded       = "54" // an entry of an index that is too long
+	classPLpgSQL             = "P0" // RAISE in a trigger
 )
 
 // sqlState returns the code of an error of the server, "" for others.
@@ -52,12 +53,11 @@ func aboutRow(err error) bool {
 	if errors.As(err, &connect) {
 		return false
 	}
-	code := sqlState(err)
-	switch class(code) {
-	case classDataException, classIntegrityConstraint, classWithCheckOption:
+	switch class(sqlState(err)) {
+	case classDataException, classIntegrityConstraint, classWithCheckOption, classLimitExceeded, classPLpgSQL:
 		return true
 	}
-	return code == raiseException
+	return false
 }
 
 // failure says what failed, with the error of the context if that is why, and marked as

@@ -112,6 +112,17 @@ func with(tb testing.TB, connection, name, value string) string {
 	return u.String()
 }
 
+// as sets user and password of a connection string.
+func as(tb testing.TB, connection, user, password string) string {
+	tb.Helper()
+	u, err := url.Parse(connection)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String()
+}
+
 // connect opens a pool of 8 connections that the test's end closes.
 func connect(tb testing.TB, connection string) *pgxpool.Pool {
 	tb.Helper()

@@ -1,0 +1,94 @@
+package pgstore_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/pgtest"
+	"github.com/bulkops/bulkops/store/pgstore"
+)
+
+// reads are how often the table was read from end to end, and how many entries its indexes
+// returned.
+type reads struct{ scans, entries int64 }
+
+func readsOf(t *testing.T, pool *pgxpool.Pool) (r reads) {
+	t.Helper()
+	// The one connection tells what it did now and not later.
+	if _, err := pool.Exec(t.Context(), `SELECT pg_stat_force_next_flush()`); err != nil {
+		t.Fatal(err)
+	}
+	err := pool.QueryRow(t.Context(), `SELECT (SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'bulkops_users'),
+		(SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'bulkops_users')`).Scan(&r.scans, &r.entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// No statement costs more as the table grows, even though the planner knows nothing of that:
+// the table is filled from nothing, through one connection, which keeps its plans, and is never
+// analyzed.
+func TestCostDoesNotGrowWithTheTable(t *testing.T) {
+	database := migrated(t, pgtest.Newest(t).URL)
+	if err := exec(t.Context(), database, `ALTER TABLE bulkops_users SET (autovacuum_enabled = off)`); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pgxpool.New(context.Background(), with(t, database, "pool_max_conns", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	store, err := pgstore.New(pool, pgstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const batches = 40
+	var last reads
+	for batch := range batches {
+		size := 1 + batch*37%store.MaxBatch() // a plan for one is not one for hundreds
+		refs, users := make([]bulk.Ref, size), make([]bulk.User, size)
+		for i := range users {
+			users[i] = bulk.User{ID: fmt.Sprint("u", batch, "-", i), Email: fmt.Sprintf("u%d-%d@example.com", batch, i)}
+			refs[i] = bulk.Ref{ID: users[i].ID, Email: users[i].Email}
+		}
+		if _, err := store.Lookup(t.Context(), "acme", refs); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range store.Commit(t.Context(), "acme", creates(users...)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		found, err := store.Lookup(t.Context(), "acme", refs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		updates := make([]bulk.Write, size)
+		for i := range updates {
+			updates[i] = bulk.Write{User: users[i], Base: found[i].ByID}
+			if i%2 == 0 { // and moves the other half
+				updates[i].User.Email = "new-" + users[i].Email
+				updates[i].Patch.Email = updates[i].User.Email
+			}
+		}
+		for _, err := range store.Commit(t.Context(), "acme", updates) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := readsOf(t, pool)
+		if now.scans > 1 { // the first is that of CREATE INDEX
+			t.Fatalf("batch %d read the whole table", batch)
+		}
+		// A user is looked up by id and by email, written by id, and its new email looked for.
+		if entries := now.entries - last.entries; entries > int64(5*size) {
+			t.Fatalf("batch %d of %d users read %d entries of indexes", batch, size, entries)
+		}
+		last = now
+	}
+}
