@@ -18,7 +18,8 @@
 //
 //   - tenant and id, text, with a unique index over both; other keys of the table are its own;
 //   - an email, text or citext, NULL for none, with a unique index over the tenant and
-//     lower(email::text COLLATE "C"), which folds the ASCII letters and nothing else;
+//     lower(email::text COLLATE "C"), which folds the ASCII letters and nothing else, WHERE it
+//     is NOT NULL;
 //   - custom fields and metadata, jsonb;
 //   - a version with a default that never comes back, such as a uuid with gen_random_uuid(), and
 //     a trigger that sets it anew when the host changes one of the columns above;

@@ -23,7 +23,7 @@ func (s *Store) send(ctx context.Context, statements func(*pgx.Batch)) error {
 	for undone := 1; ; undone++ {
 		err := s.lend(ctx, func(conn *pgx.Conn) error {
 			batch := new(pgx.Batch)
-			batch.Queue(noScan)
+			batch.Queue(planned)
 			statements(batch)
 			return conn.SendBatch(ctx, batch).Close()
 		})

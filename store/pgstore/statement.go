@@ -12,18 +12,34 @@ type statements struct {
 	lookup, insert, update string
 }
 
-// noScan keeps the planner from reading the whole table, for the transaction alone. Of a
-// table that grows while it is imported into, the planner does not know yet how large it is;
-// and a plan is kept for as long as a connection lives.
-const noScan = `SELECT set_config('enable_seqscan', 'off', true)`
+// planned keeps the planner from plans, for the transaction alone, that are bad when its idea of
+// a table or an array is wrong: from reading the whole table, and from comparing each user of
+// a batch with each. While a table is imported into, nobody has told the planner yet how
+// large it is; and a connection keeps plans, made for arrays of any length, for as long as it lives.
+//
+// For the same reason the statements look users up one by one, in a subquery with a LIMIT, which
+// the planner cannot turn into a scan of all users of the tenant; and the index of emails is
+// partial, so that it is no way to find ids.
+const planned = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true)`
 
-// lookupText finds users by id or folded email. Parameters: tenant, ids, folded emails.
+// lookupText finds users by id or folded email, each of them once if no id is given twice, and
+// no email. Parameters: tenant, ids, folded emails.
 const lookupText = `
-SELECT u.{id}::text, coalesce(u.{email}::text, ''), coalesce(u.{custom_fields}::text, '{}'),
-	coalesce(u.{metadata}::text, '{}'), u.{version}::text, coalesce(u.{mark}::text, '')
-FROM {table} AS u
-WHERE u.{tenant} = $1::text
-	AND (u.{id} = ANY($2::text[]) OR lower(u.{email}::text COLLATE "C") = ANY($3::text[]))`
+SELECT u.id, u.email, u.custom_fields, u.metadata, u.version, u.mark
+FROM unnest($2::text[]) AS k (id) CROSS JOIN LATERAL (
+	SELECT {columns} FROM {table} AS t WHERE t.{id} = k.id AND t.{tenant} = $1::text LIMIT 1
+) AS u
+UNION ALL
+SELECT u.id, u.email, u.custom_fields, u.metadata, u.version, u.mark
+FROM unnest($3::text[]) AS k (key) CROSS JOIN LATERAL (
+	SELECT {columns} FROM {table} AS t WHERE lower(t.{email}::text COLLATE "C") = k.key AND t.{tenant} = $1::text LIMIT 1
+) AS u
+WHERE NOT EXISTS (SELECT FROM unnest($2::text[]) AS i (id) WHERE i.id = u.id)`
+
+// columnsText are the columns of a user as text, and none of them NULL.
+const columnsText = `t.{id}::text AS id, coalesce(t.{email}::text, '') AS email,
+		coalesce(t.{custom_fields}::text, '{}') AS custom_fields, coalesce(t.{metadata}::text, '{}') AS metadata,
+		t.{version}::text AS version, coalesce(t.{mark}::text, '') AS mark`
 
 // insertText creates users, but for those whose id or email is in use, and returns the ids of
 // those that it did create. It waits for transactions that are about to create the same.
@@ -41,9 +57,12 @@ RETURNING u.{id}::text`
 // custom fields, metadata, marks, folded new emails (” for those whose folded email stays).
 const updateText = `
 WITH owners AS MATERIALIZED (
-	SELECT o.{id} AS id, lower(o.{email}::text COLLATE "C") AS key
-	FROM {table} AS o
-	WHERE o.{tenant} = $1::text AND lower(o.{email}::text COLLATE "C") = ANY(array_remove($8::text[], ''))
+	SELECT o.id, k.key
+	FROM unnest($8::text[]) AS k (key) CROSS JOIN LATERAL (
+		SELECT t.{id} AS id FROM {table} AS t
+		WHERE lower(t.{email}::text COLLATE "C") = k.key AND t.{tenant} = $1::text LIMIT 1
+	) AS o
+	WHERE k.key <> ''
 )
 UPDATE {table} AS u
 SET {email} = nullif(w.email, ''), {custom_fields} = w.custom_fields::jsonb, {metadata} = w.metadata::jsonb,
@@ -62,12 +81,12 @@ func newStatements(o *Options) statements {
 	}
 	c := &o.Columns
 	names := strings.NewReplacer(
-		"{table}", table, "{tenant}", quote(c.Tenant), "{id}", quote(c.ID), "{email}", quote(c.Email),
+		"{columns}", columnsText, "{table}", table, "{tenant}", quote(c.Tenant), "{id}", quote(c.ID), "{email}", quote(c.Email),
 		"{custom_fields}", quote(c.CustomFields), "{metadata}", quote(c.Metadata),
 		"{version}", quote(c.Version), "{mark}", quote(c.Mark),
 	)
 	return statements{
-		lookup: names.Replace(lookupText),
+		lookup: names.Replace(names.Replace(lookupText)), // columns first
 		insert: names.Replace(insertText),
 		update: names.Replace(updateText),
 	}

@@ -22,12 +22,13 @@ CREATE TABLE bulkops_users (
 	metadata      jsonb NOT NULL DEFAULT '{}',
 	version       uuid NOT NULL DEFAULT gen_random_uuid(), -- a new one with each change
 	mark          text COLLATE "C" NOT NULL DEFAULT '',    -- of the library
-	-- The tenant comes last: no statement can then read all users of a tenant by this index,
-	-- however wrong the planner's idea of their number is.
+	-- The tenant comes last, so that nothing leads to all users of a tenant, however few the
+	-- planner takes them for.
 	PRIMARY KEY (id, tenant)
 ) WITH (fillfactor = 85); -- room for the next version of a row on its page: such an update touches no index
 
 -- The claim of an email. In the collation C, lower() folds the ASCII letters and nothing else.
-CREATE UNIQUE INDEX bulkops_users_email ON bulkops_users (lower(email::text COLLATE "C"), tenant);
+CREATE UNIQUE INDEX bulkops_users_email ON bulkops_users (lower(email::text COLLATE "C"), tenant)
+WHERE email IS NOT NULL;
 
 COMMIT;
