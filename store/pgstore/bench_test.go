@@ -66,7 +66,7 @@ func benchmarkHTTP(b *testing.B, users int, updates bool) {
 			slices.Reverse(runs)
 		}
 		for _, run := range runs {
-			if err := exec(b.Context(), database, `CHECKPOINT`); err != nil {
+			if err := execute(b.Context(), database, `CHECKPOINT`); err != nil {
 				b.Fatal(err)
 			}
 			run()

@@ -35,7 +35,7 @@ func readsOf(t *testing.T, pool *pgxpool.Pool) (r reads) {
 // analyzed.
 func TestCostDoesNotGrowWithTheTable(t *testing.T) {
 	database := migrated(t, pgtest.Newest(t).URL)
-	if err := exec(t.Context(), database, `ALTER TABLE bulkops_users SET (autovacuum_enabled = off)`); err != nil {
+	if err := execute(t.Context(), database, `ALTER TABLE bulkops_users SET (autovacuum_enabled = off)`); err != nil {
 		t.Fatal(err)
 	}
 	pool, err := pgxpool.New(context.Background(), with(t, database, "pool_max_conns", "1"))

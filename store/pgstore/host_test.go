@@ -62,10 +62,10 @@ type host struct {
 
 func newHost(t *testing.T, server pgtest.Server) *host {
 	t.Helper()
-	database := pgtest.Database(t, server.URL, exec)
+	database := pgtest.Database(t, server.URL, execute)
 	h := &host{T: t, database: database, pool: connect(t, database)}
 	for _, statement := range []string{members, whatHostsAdd(t)} {
-		if err := exec(t.Context(), database, statement); err != nil {
+		if err := execute(t.Context(), database, statement); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -262,7 +262,7 @@ func TestConstraintOfTheHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, pgtest.Newest(t))
-			if err := exec(t.Context(), h.database, statement); err != nil {
+			if err := execute(t.Context(), h.database, statement); err != nil {
 				t.Fatal(err)
 			}
 			var users []bulk.User
@@ -329,7 +329,7 @@ func TestRights(t *testing.T) {
 	role := "app_" + strings.ToLower(t.Name())
 	run := func(statement string) {
 		t.Helper()
-		if err := exec(context.Background(), database, statement); err != nil {
+		if err := execute(context.Background(), database, statement); err != nil {
 			t.Error(err)
 		}
 	}

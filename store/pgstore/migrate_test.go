@@ -41,8 +41,8 @@ const allMigrations = "1 2"
 
 func TestMigrateUpgradesAFilledTable(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
-		database := pgtest.Database(t, server.URL, exec)
-		if err := exec(t.Context(), database, migration(t, "0001_users.sql")); err != nil {
+		database := pgtest.Database(t, server.URL, execute)
+		if err := execute(t.Context(), database, migration(t, "0001_users.sql")); err != nil {
 			t.Fatal(err)
 		}
 		store := open(t, database)
@@ -90,7 +90,7 @@ func TestMigrateUpgradesAFilledTable(t *testing.T) {
 			}
 		}
 		// What the upgrade brings: a write of the host is noticed.
-		if err := exec(t.Context(), database, `UPDATE bulkops_users SET metadata = '{"host":true}' WHERE id = '`+refs[0].ID+`'`); err != nil {
+		if err := execute(t.Context(), database, `UPDATE bulkops_users SET metadata = '{"host":true}' WHERE id = '`+refs[0].ID+`'`); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Commit(t.Context(), "acme", []bulk.Write{{User: after[0].ByID.User, Base: after[0].ByID}})[0]; !errors.Is(err, bulk.ErrConflict) {
@@ -103,7 +103,7 @@ func TestMigrateUpgradesAFilledTable(t *testing.T) {
 func TestMigrateByManyAtOnce(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
 		for range 3 {
-			database := pgtest.Database(t, server.URL, exec)
+			database := pgtest.Database(t, server.URL, execute)
 			var running sync.WaitGroup
 			for range 8 {
 				store := open(t, database)
@@ -128,7 +128,7 @@ func TestFileAppliedTwiceChangesNothing(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		if err := exec(t.Context(), database, migration(t, filepath.Base(file))); err == nil {
+		if err := execute(t.Context(), database, migration(t, filepath.Base(file))); err == nil {
 			t.Errorf("%s was applied twice", file)
 		}
 	}
@@ -141,8 +141,8 @@ func TestFileAppliedTwiceChangesNothing(t *testing.T) {
 }
 
 func TestMigrateInASchema(t *testing.T) {
-	database := pgtest.Database(t, pgtest.Newest(t).URL, exec)
-	if err := exec(t.Context(), database, `CREATE SCHEMA "The App"`); err != nil {
+	database := pgtest.Database(t, pgtest.Newest(t).URL, execute)
+	if err := execute(t.Context(), database, `CREATE SCHEMA "The App"`); err != nil {
 		t.Fatal(err)
 	}
 	pool := connect(t, database)
@@ -165,7 +165,7 @@ func TestMigrateInASchema(t *testing.T) {
 
 func TestMigrateRefuses(t *testing.T) {
 	server := pgtest.Newest(t)
-	ascii := pgtest.Database(t, server.URL, exec, "TEMPLATE template0 ENCODING 'SQL_ASCII'")
+	ascii := pgtest.Database(t, server.URL, execute, "TEMPLATE template0 ENCODING 'SQL_ASCII'")
 	if err := open(t, ascii).Migrate(t.Context()); err == nil || bulk.Retryable(err) {
 		t.Errorf("in a database of another encoding: %v, want a permanent error", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -18,7 +19,14 @@ import (
 	"github.com/bulkops/bulkops/store/pgstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain makes the test program also one of the processes that import at the same time.
+func TestMain(m *testing.M) {
+	if os.Getenv(writerVariable) != "" {
+		writerMain()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestConformance(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
@@ -78,8 +86,8 @@ func BenchmarkConformance(b *testing.B) {
 	bulktest.BenchmarkStore(b, func(b *testing.B) bulk.Store { return open(b, database) })
 }
 
-// exec runs one statement on a connection of its own.
-func exec(ctx context.Context, url, statement string) error {
+// execute runs one statement on a connection of its own.
+func execute(ctx context.Context, url, statement string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
@@ -92,7 +100,7 @@ func exec(ctx context.Context, url, statement string) error {
 // migrated makes a database with the store's own table.
 func migrated(tb testing.TB, server string, options ...string) string {
 	tb.Helper()
-	database := pgtest.Database(tb, server, exec, options...)
+	database := pgtest.Database(tb, server, execute, options...)
 	if err := open(tb, database).Migrate(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
