@@ -35,6 +35,20 @@ func (c *change) newKey() string {
 	return c.key
 }
 
+// inOrder is the order in which transactions write, so that they do not wait for each other in
+// a circle: updates by the rows that they lock, creates by the emails that they claim, as
+// ids of users that have none yet are made up. What is left are transactions that want the same
+// ids and the same emails in different pairs.
+func inOrder(a, b *change) int {
+	claim := func(c *change) string {
+		if c.write.Base != nil {
+			return ""
+		}
+		return c.key
+	}
+	return cmp.Or(cmp.Compare(claim(a), claim(b)), cmp.Compare(a.id(), b.id()))
+}
+
 // Commit implements [bulk.Store]. Its writes share a transaction.
 func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
 	outcomes := make([]error, len(writes))
@@ -50,9 +64,7 @@ func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) 
 			changes = append(changes, &change{write: w, key: bulk.EmailKey(w.User.Email), outcome: &outcomes[i]})
 		}
 	}
-	// Transactions that lock rows in one order do not wait for each other in a circle. What is
-	// left are those that want the same ids and the same emails in different pairs.
-	slices.SortFunc(changes, func(a, b *change) int { return cmp.Compare(a.write.User.ID, b.write.User.ID) })
+	slices.SortFunc(changes, inOrder)
 	s.commit(ctx, tenant, changes)
 	return outcomes
 }
