@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,8 +9,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/pgtest"
+	"github.com/bulkops/bulkops/store/pgstore"
 )
 
 // Batches that change the same users in different orders do not wait for each other in a
@@ -17,7 +23,7 @@ import (
 func TestBatchesOfTheSameUsersDoNotDeadlock(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
 		database := migrated(t, server.URL)
-		store := open(t, database)
+		store, deadlocks := openCounting(t, database)
 		const users, batches, rounds = 200, 8, 10
 		bases := make([]*bulk.Stored, users)
 		refs := make([]bulk.Ref, users)
@@ -66,7 +72,9 @@ func TestBatchesOfTheSameUsersDoNotDeadlock(t *testing.T) {
 				t.Errorf("%d updates from the same versions of %d users were done", sum, users)
 			}
 		}
-		noDeadlocks(t, database)
+		if n := deadlocks.Load(); n > 0 {
+			t.Errorf("there were %d deadlocks", n)
+		}
 	})
 }
 
@@ -75,7 +83,7 @@ func TestBatchesOfTheSameUsersDoNotDeadlock(t *testing.T) {
 func TestBatchesOfTheSameEmailsDoNotDeadlock(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
 		database := migrated(t, server.URL)
-		store := open(t, database)
+		store, deadlocks := openCounting(t, database)
 		const emails, batches, rounds = 200, 8, 10
 		for round := range rounds {
 			var running sync.WaitGroup
@@ -101,16 +109,109 @@ func TestBatchesOfTheSameEmailsDoNotDeadlock(t *testing.T) {
 				t.Errorf("%d users were created for %d emails", n, emails)
 			}
 		}
-		noDeadlocks(t, database)
+		if n := deadlocks.Load(); n > 0 {
+			t.Errorf("there were %d deadlocks", n)
+		}
 	})
 }
 
-func noDeadlocks(t *testing.T, database string) {
-	t.Helper()
-	var deadlocks int
-	err := connect(t, database).QueryRow(t.Context(),
-		`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`).Scan(&deadlocks)
-	if err != nil || deadlocks > 0 {
-		t.Errorf("there were %d deadlocks: %v", deadlocks, err)
+// Where no order helps, Postgres ends one of the transactions. If it is that of a batch, no row of
+// it gets to know.
+func TestDeadlockReachesNoRow(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
+		database := migrated(t, server.URL)
+		store, deadlocks := openCounting(t, database)
+		// The host does not look for deadlocks, so that it is the batch that is ended.
+		host := connect(t, with(t, database, "deadlock_timeout", "1h"))
+		begin := func(id string) pgx.Tx {
+			tx, err := host.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			hostCreates(t, tx, id)
+			return tx
+		}
+		waiting := func(want int) {
+			for n := -1; n != want; {
+				err := host.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		last, middle := begin("c"), begin("b")
+		var running sync.WaitGroup
+		running.Go(func() {
+			for _, err := range store.Commit(t.Context(), "acme", creates(bulk.User{ID: "a"}, bulk.User{ID: "b"}, bulk.User{ID: "c"})) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		waiting(1) // the batch has a, and waits for b
+		running.Go(func() {
+			hostCreates(t, last, "a")
+			if err := last.Rollback(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		waiting(2) // the host has c, and waits for a
+		if err := middle.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		running.Wait() // the batch had b, and waited for c
+		if n := deadlocks.Load(); n != 1 {
+			t.Errorf("there were %d deadlocks, want 1", n)
+		}
+	})
+}
+
+func hostCreates(t *testing.T, tx pgx.Tx, id string) {
+	if _, err := tx.Exec(t.Context(), `INSERT INTO bulkops_users (tenant, id) VALUES ('acme', $1)`, id); err != nil {
+		t.Error(err)
 	}
+}
+
+// deadlocks counts the transactions of a pool that ended for a deadlock.
+type deadlocks struct{ atomic.Int32 }
+
+func (d *deadlocks) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (d *deadlocks) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (d *deadlocks) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (d *deadlocks) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+func (d *deadlocks) TraceBatchEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
+	var e *pgconn.PgError
+	if errors.As(data.Err, &e) && e.Code == "40P01" {
+		d.Add(1)
+	}
+}
+
+// openCounting returns a store that counts its deadlocks, which Postgres finds soon.
+func openCounting(t *testing.T, database string) (*pgstore.Store, *deadlocks) {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(with(t, with(t, database, "deadlock_timeout", "10ms"), "pool_max_conns", "8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := new(deadlocks)
+	config.ConnConfig.Tracer = counter
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	store, err := pgstore.New(pool, pgstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store, counter
 }

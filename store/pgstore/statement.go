@@ -16,11 +16,13 @@ type statements struct {
 // a table or an array is wrong: from reading the whole table, and from comparing each user of
 // a batch with each. While a table is imported into, nobody has told the planner yet how
 // large it is; and a connection keeps plans, made for arrays of any length, for as long as it lives.
+// Without bitmaps, rows are locked in the order of their ids and not of their places.
 //
 // For the same reason the statements look users up one by one, in a subquery with a LIMIT, which
 // the planner cannot turn into a scan of all users of the tenant; and the index of emails is
 // partial, so that it is no way to find ids.
-const planned = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true)`
+const planned = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+	set_config('enable_nestloop', 'off', true)`
 
 // lookupText finds users by id or folded email, each of them once if no id is given twice, and
 // no email. Parameters: tenant, ids, folded emails.
@@ -53,24 +55,23 @@ ON CONFLICT DO NOTHING
 RETURNING u.{id}::text`
 
 // updateText updates users that have the version, but for those whose new email is in use,
-// and returns the ids of those that it did update. Parameters: tenant, ids, versions, emails,
-// custom fields, metadata, marks, folded new emails (” for those whose folded email stays).
+// and returns the ids of those that it did update. It has but one join, of which any kind
+// keeps the order of ids. Parameters: tenant, ids, versions, emails, custom fields, metadata,
+// marks, folded new emails (” for those whose folded email stays).
 const updateText = `
-WITH owners AS MATERIALIZED (
-	SELECT o.id, k.key
-	FROM unnest($8::text[]) AS k (key) CROSS JOIN LATERAL (
-		SELECT t.{id} AS id FROM {table} AS t
-		WHERE lower(t.{email}::text COLLATE "C") = k.key AND t.{tenant} = $1::text LIMIT 1
-	) AS o
-	WHERE k.key <> ''
-)
 UPDATE {table} AS u
 SET {email} = nullif(w.email, ''), {custom_fields} = w.custom_fields::jsonb, {metadata} = w.metadata::jsonb,
 	{mark} = w.mark, {version} = DEFAULT
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
 	AS w (id, version, email, custom_fields, metadata, mark, key)
 WHERE u.{tenant} = $1::text AND u.{id} = ANY($2::text[]) AND u.{id} = w.id AND u.{version}::text = w.version
-	AND NOT EXISTS (SELECT FROM owners AS o WHERE o.key = w.key AND o.id <> w.id)
+	AND w.key <> ALL(ARRAY(
+		SELECT k.key
+		FROM unnest($8::text[]) AS k (key) CROSS JOIN LATERAL (
+			SELECT FROM {table} AS t WHERE lower(t.{email}::text COLLATE "C") = k.key AND t.{tenant} = $1::text LIMIT 1
+		) AS taken
+		WHERE k.key <> ''
+	))
 RETURNING u.{id}::text`
 
 func newStatements(o *Options) statements {
