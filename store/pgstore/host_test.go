@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,20 +36,32 @@ var membersOptions = pgstore.Options{
 	Columns: pgstore.Columns{Tenant: "org", ID: "login", Email: "mail", Version: "bulk_version", Mark: "bulk_mark"},
 }
 
-// whatHostsAdd is the statement of the documentation that makes members a table of the store.
-func whatHostsAdd(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("../../docs/postgres.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, found := strings.Cut(string(text), "```sql\nALTER TABLE app.members")
-	block, _, ended := strings.Cut(block, "```")
-	if !found || !ended {
-		t.Fatal("docs/postgres.md does not say what to add to a table")
-	}
-	return "ALTER TABLE app.members" + block
-}
+// whatHostsAdd makes members a table of the store. docs/postgres.md has it too.
+const whatHostsAdd = `
+ALTER TABLE app.members
+	ADD COLUMN org           text NOT NULL DEFAULT '',  -- the tenant
+	ADD COLUMN custom_fields jsonb NOT NULL DEFAULT '{}',
+	ADD COLUMN metadata      jsonb NOT NULL DEFAULT '{}',
+	ADD COLUMN bulk_version  uuid NOT NULL DEFAULT gen_random_uuid(),
+	ADD COLUMN bulk_mark     text NOT NULL DEFAULT '';
+
+CREATE UNIQUE INDEX members_bulk_id ON app.members (login, org);
+CREATE UNIQUE INDEX members_bulk_mail ON app.members (lower(mail::text COLLATE "C"), org) WHERE mail IS NOT NULL;
+
+CREATE FUNCTION app.members_bulk_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.bulk_version := gen_random_uuid();
+	RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER members_bulk_version
+BEFORE UPDATE ON app.members
+FOR EACH ROW
+WHEN (NEW.bulk_version = OLD.bulk_version AND (NEW.mail, NEW.custom_fields, NEW.metadata)
+	IS DISTINCT FROM (OLD.mail, OLD.custom_fields, OLD.metadata))
+EXECUTE FUNCTION app.members_bulk_version();
+`
 
 // A host is another program with the same database.
 type host struct {
@@ -64,7 +75,7 @@ func newHost(t *testing.T, server pgtest.Server) *host {
 	t.Helper()
 	database := pgtest.Database(t, server.URL, execute)
 	h := &host{T: t, database: database, pool: connect(t, database)}
-	for _, statement := range []string{members, whatHostsAdd(t)} {
+	for _, statement := range []string{members, whatHostsAdd} {
 		if err := execute(t.Context(), database, statement); err != nil {
 			t.Fatal(err)
 		}
