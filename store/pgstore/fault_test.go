@@ -42,7 +42,7 @@ var outages = map[string]outage{
 	},
 	// The server crashes and recovers.
 	"crash": func(t *testing.T, o *pgtest.Own, event chan<- struct{}) (func(pgtest.Chunk) pgtest.Fault, func()) {
-		return noting(every(300, event)), func() {
+		return noting(every(150, event)), func() {
 			o.Crash(t)
 			o.Start(t)
 		}

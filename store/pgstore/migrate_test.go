@@ -102,7 +102,7 @@ func TestMigrateUpgradesAFilledTable(t *testing.T) {
 // Each process has a pool of its own.
 func TestMigrateByManyAtOnce(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
-		for range 3 {
+		for range 2 {
 			database := pgtest.Database(t, server.URL, execute)
 			var running sync.WaitGroup
 			for range 8 {

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 func TestConformance(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
-		database := migrated(t, server.URL)
+		database := hasty(t, migrated(t, server.URL))
 		bulktest.TestStore(t, func(t *testing.T) bulk.Store { return open(t, database) })
 	})
 }
@@ -39,29 +39,23 @@ func TestConformance(t *testing.T) {
 // promises.
 func TestConformanceWithSettingsOfTheHost(t *testing.T) {
 	server := pgtest.Newest(t)
-	for name, setting := range map[string][2]string{
-		"serializable":    {"default_transaction_isolation", "serializable"},
-		"repeatable read": {"default_transaction_isolation", "repeatable read"},
-		"simple protocol": {"default_query_exec_mode", "simple_protocol"}, // for poolers such as PgBouncer
-		"no cache":        {"default_query_exec_mode", "exec"},
+	for isolation, mode := range map[string]string{
+		"serializable":    "exec",            // without prepared statements
+		"repeatable read": "simple_protocol", // for poolers in transaction mode
 	} {
-		t.Run(name, func(t *testing.T) {
-			database := with(t, migrated(t, server.URL), setting[0], setting[1])
-			database = with(t, database, "synchronous_commit", "off") // takes a third of the time
+		t.Run(isolation, func(t *testing.T) {
+			database := hasty(t, migrated(t, server.URL))
+			database = with(t, database, "default_transaction_isolation", isolation)
+			database = with(t, database, "default_query_exec_mode", mode)
 			bulktest.TestStore(t, func(t *testing.T) bulk.Store { return open(t, database) })
 		})
 	}
 }
 
-// In the collations of a language, other texts are in another order, and lower() folds more.
-func TestConformanceInALanguage(t *testing.T) {
-	database := migrated(t, pgtest.Newest(t).URL, "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr'")
-	database = with(t, database, "synchronous_commit", "off")
-	bulktest.TestStore(t, func(t *testing.T) bulk.Store { return open(t, database) })
-}
-
-func TestConformanceOverDatabaseSQL(t *testing.T) {
-	database := with(t, migrated(t, pgtest.Newest(t).URL), "synchronous_commit", "off")
+// A pool of database/sql, and a collation of a language, in which texts are in another order and
+// lower() folds more.
+func TestConformanceOverDatabaseSQLInALanguage(t *testing.T) {
+	database := hasty(t, migrated(t, pgtest.Newest(t).URL, "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr'"))
 	bulktest.TestStore(t, func(t *testing.T) bulk.Store {
 		db, err := sql.Open("pgx", database)
 		if err != nil {
@@ -79,6 +73,13 @@ func TestConformanceOverDatabaseSQL(t *testing.T) {
 		}
 		return store
 	})
+}
+
+// hasty returns a connection string by which commits do not wait for the disk, which takes the
+// suite most of its time. That they are durable is for the tests with crashes.
+func hasty(tb testing.TB, connection string) string {
+	tb.Helper()
+	return with(tb, connection, "synchronous_commit", "off")
 }
 
 func BenchmarkConformance(b *testing.B) {

@@ -53,7 +53,7 @@ type written struct {
 // whatever order, while the host changes the same users too, several in one transaction.
 func TestManyWritersAtOnce(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
-		database := migrated(t, server.URL)
+		database := with(t, migrated(t, server.URL), "deadlock_timeout", "50ms")
 		reports := make([]written, processes)
 		var writing sync.WaitGroup
 		for i := range reports {

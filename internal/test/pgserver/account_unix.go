@@ -19,7 +19,7 @@ func account() (uid, gid int, err error) {
 	}
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
-		return 0, 0, fmt.Errorf("Postgres does not run as root: %w", err)
+		return 0, 0, fmt.Errorf("servers do not run as root: %w", err)
 	}
 	if uid, err = strconv.Atoi(nobody.Uid); err != nil {
 		return 0, 0, err
