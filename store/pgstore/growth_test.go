@@ -31,8 +31,8 @@ func readsOf(t *testing.T, pool *pgxpool.Pool) (r reads) {
 }
 
 // No statement costs more as the table grows, even though the planner knows nothing of that:
-// the table is filled from nothing, through one connection, which keeps its plans, and is never
-// analyzed.
+// the table is filled through one connection, which keeps its plans, and is analyzed before and
+// not again.
 func TestCostDoesNotGrowWithTheTable(t *testing.T) {
 	database := migrated(t, pgtest.Newest(t).URL)
 	if err := execute(t.Context(), database, `ALTER TABLE bulkops_users SET (autovacuum_enabled = off)`); err != nil {
@@ -47,11 +47,20 @@ func TestCostDoesNotGrowWithTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The planner knows a table of ten users, and is not told that it grows.
+	for i := range 10 {
+		if err := store.Commit(t.Context(), "acme", creates(bulk.User{ID: fmt.Sprint("first", i)}))[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := execute(t.Context(), database, `VACUUM (ANALYZE) bulkops_users`); err != nil {
+		t.Fatal(err)
+	}
 	nobody := make([]bulk.Ref, store.MaxBatch())
 	for i := range nobody {
 		nobody[i] = bulk.Ref{ID: fmt.Sprint("nobody", i), Email: fmt.Sprintf("nobody%d@example.com", i)}
 	}
-	for range 10 { // the plan for an empty table is made now, and kept
+	for range 10 { // the plan for so small a table is made now, and kept
 		if _, err := store.Lookup(t.Context(), "acme", nobody); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +100,7 @@ func TestCostDoesNotGrowWithTheTable(t *testing.T) {
 			}
 		}
 		now := readsOf(t, pool)
-		if now.scans > 1 { // the first is that of CREATE INDEX
+		if now.scans > last.scans {
 			t.Fatalf("batch %d read the whole table", batch)
 		}
 		// Two lookups and a write of each user find one entry each: some missing, the new emails too.

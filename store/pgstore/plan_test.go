@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		run(`INSERT INTO bulkops_users (tenant, id, email, custom_fields, mark) SELECT 'acme', 'u' || n, 'u' || n || '@example.com',
-			jsonb_build_object('team', 'Lakers', 'points', n), repeat('m', 60) FROM generate_series(1, 100000) AS n`)
+			jsonb_build_object('team', 'Lakers', 'points', n), repeat('m', 60) FROM generate_series(1, 100000) AS n ORDER BY md5(n::text)`)
 		run(`ANALYZE bulkops_users`)
 		run(strings.ReplaceAll(planned, "true)", "false)"))
 
@@ -82,6 +83,14 @@ func TestPlans(t *testing.T) {
 			if strings.Contains(plan, "Seq Scan") {
 				t.Errorf("%s reads the whole table:\n%s", s.name, plan)
 			}
+			if strings.Contains(plan, "Bitmap") {
+				t.Errorf("%s locks users in the order of their places:\n%s", s.name, plan)
+			}
+			// What a connection comes to use after some calls, for arrays of any length.
+			generic := explainGeneric(t, conn, s.text, s.arguments)
+			if match := removed.FindStringSubmatch(generic); match != nil && len(match[1]) > 3 {
+				t.Errorf("%s compares each user with each:\n%s", s.name, generic)
+			}
 			if pages := pagesOf(t, plan); pages > s.pages*users {
 				t.Errorf("%s takes %d pages for %d users:\n%s", s.name, pages, users, plan)
 			}
@@ -91,6 +100,30 @@ func TestPlans(t *testing.T) {
 
 // arrays are long in a plan.
 var arrays = regexp.MustCompile(`'\{[^}]*\}'`)
+
+// removed is how many pairs of users were no pair.
+var removed = regexp.MustCompile(`Rows Removed by Join Filter: (\d+)`)
+
+// explainGeneric is explain for the plan that Postgres makes without a look at the arguments.
+func explainGeneric(t *testing.T, conn *pgx.Conn, statement string, arguments []any) string {
+	t.Helper()
+	var places []string
+	for i := range arguments {
+		places = append(places, fmt.Sprint("$", i+1))
+	}
+	for _, setup := range []string{`SET plan_cache_mode = force_generic_plan`, `PREPARE generic AS ` + statement} {
+		if _, err := conn.Exec(t.Context(), setup); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() {
+		if _, err := conn.Exec(t.Context(), `DEALLOCATE generic; RESET plan_cache_mode`); err != nil {
+			t.Error(err)
+		}
+	}()
+	return explain(t, conn, `EXECUTE generic (`+strings.Join(places, ", ")+`)`,
+		append([]any{pgx.QueryExecModeSimpleProtocol}, arguments...))
+}
 
 // explain runs a statement, undoes it and returns its plan.
 func explain(t *testing.T, conn *pgx.Conn, statement string, arguments []any) string {
