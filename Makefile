@@ -27,7 +27,7 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench fuzz soak flood cover mutate tools with-servers
+.PHONY: help test api lint bench fuzz soak flood cover mutate tools with-servers bench-with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +53,12 @@ lint:  ## check formatting, go vet, staticcheck
 	$(foreach module,$(MODULES),$(call in,$(module),$(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...))
 
 bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
-	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+	$(BIN)/testservers -- $(MAKE) --no-print-directory bench-with-servers
+
+bench-with-servers:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+	$(if $(filter ./...,$(PKG)),$(foreach module,$(MODULES),$(call in,$(module),\
+		$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...)))
 
 fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
 	@set -e; targets=$$($(GO) test -list '^Fuzz.*($(FUZZ))' $(PKG)); \

@@ -325,6 +325,7 @@ func (s *settlement) fail(it *item) []*item {
 // committed, and those that have to wait: they are not looked up yet, or by now
 // mean the same user as another one, which takes a change by another program.
 func (s *settlement) decide(items []*item) (writing, held []*item) {
+	means := make(meanings, 3*len(items))
 	for _, it := range items {
 		switch {
 		case s.isHalted() && it.idle():
@@ -344,7 +345,7 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 			}
 		}
 		it.write = it.entry.write(it.found.ByID)
-		if clashes(writing, &it.write) {
+		if !means.add(&it.write) {
 			if !it.sent {
 				s.afresh(it)
 			}
@@ -578,23 +579,31 @@ func (s *settlement) pause(ctx context.Context, items []*item) error {
 	return context.Cause(ctx)
 }
 
-// clashes reports whether a write means the same user or email as that of another
-// item.
-func clashes(writing []*item, w *Write) bool {
-	for _, it := range writing {
-		other := &it.write
-		if other.User.ID == w.User.ID {
-			return true
-		}
-		for _, a := range other.emails() {
-			for _, b := range w.emails() {
-				if a != "" && a == b {
-					return true
-				}
-			}
+// meanings are the users and emails that the writes of a call mean.
+type meanings map[meaning]struct{}
+
+// A meaning is the id of a user or the key of an email.
+type meaning struct {
+	name  string
+	email bool
+}
+
+// add adds what a write means. It reports false, and adds nothing, if another one means the
+// same user or email.
+func (m meanings) add(w *Write) bool {
+	names := [3]meaning{{name: w.User.ID}}
+	for i, key := range w.emails() {
+		names[1+i] = meaning{key, true}
+	}
+	for _, name := range names {
+		if _, taken := m[name]; taken && name.name != "" {
+			return false
 		}
 	}
-	return false
+	for _, name := range names {
+		m[name] = struct{}{}
+	}
+	return true
 }
 
 // emails returns the keys of the emails that a write takes or frees, "" for none.
