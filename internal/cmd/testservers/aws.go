@@ -26,7 +26,9 @@ func awsEnvironment(servers []server, env []string) []string {
 		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=", "AWS_EC2_METADATA_DISABLED=true",
 	}
 	for _, s := range servers {
-		all = append(all, "AWS_ENDPOINT_URL_"+s.service+"="+lookup(env, s.variable))
+		if s.service != "" {
+			all = append(all, "AWS_ENDPOINT_URL_"+s.service+"="+lookup(env, s.variable))
+		}
 	}
 	return all
 }

@@ -18,9 +18,9 @@ func fakeAWS(t *testing.T) (dynamoDB, s3 server) {
 	dynamoDB, s3 = fakeServer(), fakeServer()
 	dynamoDB.id, dynamoDB.name, dynamoDB.variable, dynamoDB.service = awsServers[0], "a DynamoDB", "BULKOPS_TEST_FAKE_DYNAMODB", serviceDynamoDB
 	s3.id, s3.name, s3.variable, s3.service = awsServers[1], "an S3", "BULKOPS_TEST_FAKE_S3", serviceS3
-	s3.command = func(dir, data string, port int) (*exec.Cmd, []string) {
-		cmd, _ := fakeServer().command(dir, data, port)
-		return cmd, []string{"BULKOPS_TEST_S3_ACCESS_KEY=key", "BULKOPS_TEST_S3_SECRET_KEY=secret"}
+	s3.command = func(dir, data string, port int) (*exec.Cmd, []string, error) {
+		cmd, _, err := fakeServer().command(dir, data, port)
+		return cmd, []string{"BULKOPS_TEST_S3_ACCESS_KEY=key", "BULKOPS_TEST_S3_SECRET_KEY=secret"}, err
 	}
 	return dynamoDB, s3
 }

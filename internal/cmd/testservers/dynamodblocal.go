@@ -38,12 +38,12 @@ var dynamoDBLocal = server{
 		}
 		return filepath.Dir(jars[0]), nil
 	},
-	command: func(dir, data string, port int) (*exec.Cmd, []string) {
+	command: func(dir, data string, port int) (*exec.Cmd, []string, error) {
 		// With -sharedDb the tables do not depend on region and access key.
 		cmd := exec.Command("java", "-Xmx512m", "-Djava.library.path="+filepath.Join(dir, "DynamoDBLocal_lib"),
 			"-jar", filepath.Join(dir, "DynamoDBLocal.jar"),
 			"-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
 		cmd.Dir = data
-		return cmd, nil
+		return cmd, nil, nil
 	},
 }

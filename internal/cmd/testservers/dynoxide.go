@@ -31,10 +31,10 @@ var dynoxide = server{
 			return npmPackage(ctx, "@dynoxide/"+platform+"@"+dynoxideVersion, dir)
 		})
 	},
-	command: func(dir, data string, port int) (*exec.Cmd, []string) {
+	command: func(dir, data string, port int) (*exec.Cmd, []string, error) {
 		// Without -db-path the tables are in memory.
 		cmd := exec.Command(filepath.Join(dir, "dynoxide"), "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 		cmd.Dir = data
-		return cmd, []string{"BULKOPS_TEST_DYNOXIDE_PROGRAM=" + cmd.Path}
+		return cmd, []string{"BULKOPS_TEST_DYNOXIDE_PROGRAM=" + cmd.Path}, nil
 	},
 }

@@ -30,13 +30,13 @@ var elasticMQ = server{
 			return mavenJars(ctx, elasticMQArtifact, dir)
 		})
 	},
-	command: func(dir, data string, port int) (*exec.Cmd, []string) {
+	command: func(dir, data string, port int) (*exec.Cmd, []string, error) {
 		// The queues' URLs have the address that the server is bound to, and the
 		// messages are in memory.
 		cmd := exec.Command("java", "-Xmx256m",
 			"-Drest-sqs.bind-hostname=127.0.0.1", fmt.Sprintf("-Drest-sqs.bind-port=%d", port), "-Dgenerate-node-address=true",
 			"-cp", filepath.Join(dir, "*"), "org.elasticmq.server.Main")
 		cmd.Dir = data
-		return cmd, nil
+		return cmd, nil, nil
 	},
 }

@@ -1,11 +1,11 @@
 // Command testservers runs another command with the real servers that the
-// tests of the AWS backends need, and stops them when the command has ended. It
+// tests of the backends need, and stops them when the command has ended. It
 // also fetches the test data of others that is not part of this module.
 //
 //	go run ./internal/cmd/testservers [flags] -- COMMAND [ARGS...]
 //
-// It fetches DynamoDB Local, dynoxide and the test data with npm, versitygw with go
-// install and ElasticMQ with Maven, as the user has configured these, into a cache that
+// It fetches DynamoDB Local, dynoxide, Postgres and the test data with npm, versitygw with
+// go install and ElasticMQ with Maven, as the user has configured these, into a cache that
 // later runs reuse, and starts each server on a free loopback port. COMMAND finds them in its
 // environment:
 //
@@ -15,8 +15,12 @@
 //	BULKOPS_TEST_S3_ACCESS_KEY    the credentials that versitygw accepts
 //	BULKOPS_TEST_S3_SECRET_KEY
 //	BULKOPS_TEST_SQS              URL of ElasticMQ, an SQS server
+//	BULKOPS_TEST_POSTGRES         connection string of the superuser of Postgres, and of the
+//	BULKOPS_TEST_POSTGRES_OLDEST  oldest version of it that is supported
 //	BULKOPS_TEST_DYNOXIDE_PROGRAM the programs of these two, for a command that starts
 //	BULKOPS_TEST_S3_PROGRAM       and kills servers of its own
+//	BULKOPS_TEST_POSTGRES_PROGRAMS, BULKOPS_TEST_POSTGRES_OLDEST_PROGRAMS
+//	                              folders of the programs of Postgres, for the same
 //	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings
 //	BULKOPS_TEST_CSV_SPECTRUM     folder of csv-spectrum, cases for CSV readers
 //

@@ -31,11 +31,11 @@ func fakeServer() server {
 	return server{
 		id: "fake", name: "a fake", variable: "BULKOPS_TEST_FAKE",
 		fetch: func(context.Context, *cache) (string, error) { return "", nil },
-		command: func(_, data string, port int) (*exec.Cmd, []string) {
+		command: func(_, data string, port int) (*exec.Cmd, []string, error) {
 			cmd := exec.Command(os.Args[0])
 			cmd.Dir = data
 			cmd.Env = append(os.Environ(), fmt.Sprintf("TESTSERVERS_SERVE=127.0.0.1:%d", port))
-			return cmd, []string{"BULKOPS_TEST_FAKE_KEY=k"}
+			return cmd, []string{"BULKOPS_TEST_FAKE_KEY=k"}, nil
 		},
 	}
 }
@@ -94,8 +94,8 @@ func TestRunSaysWhatIsNotAvailable(t *testing.T) {
 	broken.fetch = func(context.Context, *cache) (string, error) { return "", errors.New("java not found") }
 	silent := fakeServer()
 	silent.id, silent.name, silent.variable = "silent", "the other", "BULKOPS_TEST_SILENT"
-	silent.command = func(string, string, int) (*exec.Cmd, []string) {
-		return exec.Command("sh", "-c", "echo no room; exit 3"), nil
+	silent.command = func(string, string, int) (*exec.Cmd, []string, error) {
+		return exec.Command("sh", "-c", "echo no room; exit 3"), nil, nil
 	}
 	with(t, broken, silent)
 

@@ -64,12 +64,21 @@ func startOnce(ctx context.Context, c *cache, s server, dir string) (*process, e
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: s.name, work: work, done: make(chan struct{})}
-	if err := p.launch(s, dir); err != nil {
+	// A server that does not run as root, although this command does, comes through here.
+	if err := os.Chmod(work, 0o755); err != nil {
 		os.RemoveAll(work)
 		return nil, err
 	}
-	if err := p.awaitAnswer(ctx); err != nil {
+	p := &process{name: s.name, work: work, done: make(chan struct{})}
+	if err := p.launch(ctx, s, dir); err != nil {
+		os.RemoveAll(work)
+		return nil, err
+	}
+	ready := s.ready
+	if ready == nil {
+		ready = answersHTTP
+	}
+	if err := p.awaitAnswer(ctx, ready); err != nil {
 		err = fmt.Errorf("%w: %s", err, p.log())
 		p.stop()
 		return nil, err
@@ -78,10 +87,15 @@ func startOnce(ctx context.Context, c *cache, s server, dir string) (*process, e
 }
 
 // launch starts the process and the goroutine that waits for its end.
-func (p *process) launch(s server, dir string) error {
+func (p *process) launch(ctx context.Context, s server, dir string) error {
 	data := filepath.Join(p.work, "data")
 	if err := os.Mkdir(data, 0o755); err != nil {
 		return err
+	}
+	if s.prepare != nil {
+		if err := s.prepare(ctx, dir, data); err != nil {
+			return err
+		}
 	}
 	log, err := os.Create(filepath.Join(p.work, "log"))
 	if err != nil {
@@ -92,8 +106,13 @@ func (p *process) launch(s server, dir string) error {
 	if err != nil {
 		return err
 	}
-	p.cmd, p.env = s.command(dir, data, port)
+	if p.cmd, p.env, err = s.command(dir, data, port); err != nil {
+		return err
+	}
 	p.url = fmt.Sprintf("http://127.0.0.1:%d", port)
+	if s.url != nil {
+		p.url = s.url(port)
+	}
 	p.env = append(p.env, s.variable+"="+p.url)
 	p.cmd.Stdout = log
 	p.cmd.Stderr = log
@@ -108,12 +127,10 @@ func (p *process) launch(s server, dir string) error {
 	return nil
 }
 
-// awaitAnswer returns when the server has answered a request, in whatever way:
-// one without credentials is often refused.
-func (p *process) awaitAnswer(ctx context.Context) error {
+// awaitAnswer returns when the server is ready.
+func (p *process) awaitAnswer(ctx context.Context, ready func(ctx context.Context, url string) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("no answer within %v", startTimeout))
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
@@ -124,15 +141,25 @@ func (p *process) awaitAnswer(ctx context.Context) error {
 			return fmt.Errorf("%w before it answered: %v", errExited, p.err)
 		case <-tick.C:
 		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
-		if err != nil {
-			return err
-		}
-		if response, err := client.Do(request); err == nil {
-			response.Body.Close()
+		if ready(ctx, p.url) == nil {
 			return p.exited() // someone else may be listening there
 		}
 	}
+}
+
+// answersHTTP returns nil when a server has answered a request, in whatever way: one
+// without credentials is often refused.
+func answersHTTP(ctx context.Context, url string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
 
 // exited tells how the process ended, or is nil while it runs.

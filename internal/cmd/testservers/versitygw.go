@@ -30,7 +30,7 @@ var versitygw = server{
 			return goProgram(ctx, versitygwCommand, dir)
 		})
 	},
-	command: func(dir, data string, port int) (*exec.Cmd, []string) {
+	command: func(dir, data string, port int) (*exec.Cmd, []string, error) {
 		accessKey, secretKey := rand.Text(), rand.Text()
 		// Without --keep-alive every request would be a connection of its own.
 		cmd := exec.Command(filepath.Join(dir, "versitygw"), "--quiet", "--keep-alive",
@@ -41,6 +41,6 @@ var versitygw = server{
 			"BULKOPS_TEST_S3_ACCESS_KEY=" + accessKey,
 			"BULKOPS_TEST_S3_SECRET_KEY=" + secretKey,
 			"BULKOPS_TEST_S3_PROGRAM=" + cmd.Path,
-		}
+		}, nil
 	},
 }
