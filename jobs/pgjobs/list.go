@@ -38,9 +38,12 @@ func (q *Queue) List(ctx context.Context, filter bulk.JobFilter) (jobs []bulk.Jo
 
 // page returns up to one job more than the limit.
 func (q *Queue) page(ctx context.Context, filter bulk.JobFilter, before string) (jobs []bulk.Job, err error) {
-	text, arguments := q.text.list, []any{filter.Tenant, before, filter.Limit + 1}
+	text, next, arguments := q.text.list, q.text.listNext, []any{filter.Tenant, filter.Limit + 1}
 	if filter.Status != "" {
-		text, arguments = q.text.listStatus, append(arguments, filter.Status)
+		text, next, arguments = q.text.listStatus, q.text.listStatusNext, append(arguments, filter.Status)
+	}
+	if before != "" {
+		text, arguments = next, append(arguments, before)
 	}
 	err = q.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
 		rows, err := conn.Query(ctx, text, arguments...)

@@ -1,15 +1,19 @@
 package pgjobs
 
-import "github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
+import (
+	"fmt"
+
+	"github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
+)
 
 // statements are those of a queue, with its schema.
 type statements struct {
-	create, spec, get, list, listStatus string
-	due, claimNext, claim, claimed      string
-	claimEnded, claimEndedID            string
-	save, cancel, remove                string
-	getKey, newKey, putKey              string
-	sweepJobs, sweepKeys                string
+	create, spec, get, cancel, remove, save    string
+	list, listNext, listStatus, listStatusNext string
+	due, claimNext, claim, claimed             string
+	claimEnded, claimEndedID                   string
+	getKey, newKey, putKey                     string
+	sweepJobs, sweepKeys                       string
 }
 
 // What a record has: see [record].
@@ -32,17 +36,24 @@ SELECT pg_notify('` + channel + `', $6) FROM created`
 
 	specStatement = `SELECT spec::text FROM $bulkops_jobs WHERE id = $1`
 
-	getStatement = `SELECT ` + columns + ` FROM $bulkops_jobs WHERE id = $1 AND expires_at > statement_timestamp()`
+	getStatement = `SELECT ` + columns + ` FROM $bulkops_jobs WHERE id = $1 AND ` + live
 
+	// The listings: $1 is the tenant, $3 the status if there is one, and the last argument where
+	// the page before ended. A tenant is a range of one value here: then no index but the one meant has the
+	// order, however wrong the planner's idea of the numbers is.
 	listStatement = `
 SELECT ` + columns + ` FROM $bulkops_jobs
-WHERE tenant = $1 AND ($2 = '' OR id < $2) AND expires_at > statement_timestamp()
-ORDER BY tenant, id DESC LIMIT $3`
+WHERE tenant >= $1 AND %s AND ` + live + `
+ORDER BY tenant DESC, id DESC LIMIT $2`
+	listFirst = `tenant <= $1`
+	listBelow = `(tenant, id) < ($1, $3)`
 
 	listStatusStatement = `
 SELECT ` + columns + ` FROM $bulkops_jobs
-WHERE tenant = $1 AND ($2 = '' OR id < $2) AND status = $4 AND expires_at > statement_timestamp()
-ORDER BY tenant, status, id DESC LIMIT $3`
+WHERE (status, tenant) >= ($3, $1) AND %s AND ` + live + `
+ORDER BY status DESC, tenant DESC, id DESC LIMIT $2`
+	listStatusFirst = `(status, tenant) <= ($3, $1)`
+	listStatusBelow = `(status, tenant, id) < ($3, $1, $4)`
 
 	// dueStatement looks again at the jobs that are due: those that can be claimed by now join
 	// the line, the others were renewed meanwhile.
@@ -62,13 +73,13 @@ FROM due WHERE j.id = due.id`
 	claimNextStatement = `
 WITH ahead AS MATERIALIZED (
 	SELECT id FROM $bulkops_jobs
-	WHERE completed_at IS NULL AND due_at IS NULL AND expires_at > statement_timestamp()
+	WHERE completed_at IS NULL AND due_at IS NULL AND ` + live + `
 		AND tenant > (SELECT tenant FROM $bulkops_jobs_turn)
 	ORDER BY tenant, id LIMIT 1
 	FOR UPDATE SKIP LOCKED
 ), first AS MATERIALIZED (
 	SELECT id FROM $bulkops_jobs
-	WHERE completed_at IS NULL AND due_at IS NULL AND expires_at > statement_timestamp()
+	WHERE completed_at IS NULL AND due_at IS NULL AND ` + live + `
 		AND NOT EXISTS (SELECT FROM ahead)
 	ORDER BY tenant, id LIMIT 1
 	FOR UPDATE SKIP LOCKED
@@ -91,8 +102,11 @@ SELECT ` + columns + ` FROM claimed`
 
 	claimStatement = `
 UPDATE $bulkops_jobs SET ` + claimChanges + `
-WHERE id = $4 AND completed_at IS NULL AND expires_at > statement_timestamp() AND ` + free + `
+WHERE id = $4 AND completed_at IS NULL AND ` + live + ` AND ` + free + `
 RETURNING ` + columns
+
+	// live is said in a way that makes no use of the index by which what has expired is found.
+	live = `(expires_at > statement_timestamp()) IS TRUE`
 
 	free = `(lease_until IS NULL OR lease_until <= statement_timestamp())
 	AND (not_before IS NULL OR not_before <= statement_timestamp())`
@@ -102,14 +116,14 @@ RETURNING ` + columns
 UPDATE $bulkops_jobs SET ` + leaseChanges + `
 WHERE id = (
 	SELECT id FROM $bulkops_jobs
-	WHERE notify AND due_at <= statement_timestamp() AND expires_at > statement_timestamp()
+	WHERE notify AND due_at <= statement_timestamp() AND ` + live + `
 	ORDER BY due_at LIMIT 1
 	FOR UPDATE SKIP LOCKED)
 RETURNING ` + columns
 
 	claimEndedIDStatement = `
 UPDATE $bulkops_jobs SET ` + leaseChanges + `
-WHERE id = $4 AND notify AND due_at <= statement_timestamp() AND expires_at > statement_timestamp()
+WHERE id = $4 AND notify AND due_at <= statement_timestamp() AND ` + live + `
 RETURNING ` + columns
 
 	// claimedStatement finds the job that a claim without an id got whose answer was lost.
@@ -138,7 +152,7 @@ WITH saved AS (
 			WHEN completed_at IS NOT NULL THEN coalesce($now + $4::interval, $now + $5::interval, $now)
 			WHEN $4::interval IS NOT NULL THEN least(due_at, $now + $4::interval)
 			ELSE $now + $5::interval END
-	WHERE id = $1 AND token = $2 AND save_stamp < $3 AND lease_until IS NOT NULL AND expires_at > statement_timestamp()
+	WHERE id = $1 AND token = $2 AND save_stamp < $3 AND lease_until IS NOT NULL AND ` + live + `
 		AND CASE WHEN completed_at IS NULL THEN NOT $11::boolean ELSE $7::text IS NULL AND $6::json IS NULL END
 	RETURNING ` + columns + `)
 SELECT ` + columns + `, CASE WHEN $12::boolean THEN pg_notify('` + channel + `', $13)::text END FROM saved`
@@ -154,15 +168,15 @@ WITH cancelled AS (
 		results = CASE status WHEN 'pending' THEN $2 ELSE results END,
 		notify = status = 'pending' AND $3,
 		due_at = CASE status WHEN 'pending' THEN CASE WHEN $3 THEN $now END ELSE due_at END
-	WHERE id = $1 AND completed_at IS NULL AND expires_at > statement_timestamp()
+	WHERE id = $1 AND completed_at IS NULL AND ` + live + `
 	RETURNING ` + columns + `)
 SELECT ` + columns + `, CASE WHEN status = 'cancelled' THEN pg_notify('` + channel + `', $5)::text END FROM cancelled`
 
 	removeStatement = `
-DELETE FROM $bulkops_jobs WHERE id = $1 AND completed_at IS NOT NULL AND expires_at > statement_timestamp()`
+DELETE FROM $bulkops_jobs WHERE id = $1 AND completed_at IS NOT NULL AND ` + live
 
 	getKeyStatement = `
-SELECT key::text FROM $bulkops_jobs_keys WHERE tenant = $1 AND name = $2 AND expires_at > statement_timestamp()`
+SELECT key::text FROM $bulkops_jobs_keys WHERE tenant = $1 AND name = $2 AND ` + live
 
 	// newKeyStatement makes a key, unless there is one.
 	newKeyStatement = `
@@ -173,7 +187,7 @@ WHERE k.expires_at <= statement_timestamp()`
 	// putKeyStatement changes the key of the version before.
 	putKeyStatement = `
 UPDATE $bulkops_jobs_keys SET version = $3, expires_at = $4, key = $5
-WHERE tenant = $1 AND name = $2 AND version = $3 - 1 AND expires_at > statement_timestamp()`
+WHERE tenant = $1 AND name = $2 AND version = $3 - 1 AND ` + live
 
 	sweepJobsStatement = `
 DELETE FROM $bulkops_jobs WHERE id IN (
@@ -190,7 +204,8 @@ func newStatements(schema string) statements {
 	in := func(text string) string { return database.Statement(schema, text) }
 	return statements{
 		create: in(createStatement), spec: in(specStatement), get: in(getStatement),
-		list: in(listStatement), listStatus: in(listStatusStatement),
+		list: in(fmt.Sprintf(listStatement, listFirst)), listNext: in(fmt.Sprintf(listStatement, listBelow)),
+		listStatus: in(fmt.Sprintf(listStatusStatement, listStatusFirst)), listStatusNext: in(fmt.Sprintf(listStatusStatement, listStatusBelow)),
 		due: in(dueStatement), claimNext: in(claimNextStatement), claim: in(claimStatement), claimed: in(claimedStatement),
 		claimEnded: in(claimEndedStatement), claimEndedID: in(claimEndedIDStatement),
 		save: in(saveStatement), cancel: in(cancelStatement), remove: in(removeStatement),

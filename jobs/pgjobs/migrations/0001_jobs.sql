@@ -19,7 +19,7 @@ CREATE TABLE bulkops_jobs (
 	tenant           text COLLATE "C" NOT NULL,
 	spec             json NOT NULL,                -- what never changes: bulk.JobSpec
 	expires_at       timestamptz NOT NULL,         -- from then on the job does not exist
-	status           text NOT NULL DEFAULT 'pending'
+	status           text COLLATE "C" NOT NULL DEFAULT 'pending'
 	                 CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'cancelled')),
 	updated_at       timestamptz NOT NULL,
 	started_at       timestamptz,
@@ -52,9 +52,9 @@ CREATE INDEX bulkops_jobs_ready ON bulkops_jobs (tenant, id) WHERE completed_at 
 CREATE INDEX bulkops_jobs_due ON bulkops_jobs (due_at) WHERE completed_at IS NULL AND due_at IS NOT NULL;
 -- Those that have ended and are to be told of.
 CREATE INDEX bulkops_jobs_untold ON bulkops_jobs (due_at) WHERE notify;
--- Listings, which go from the newest to the oldest.
-CREATE INDEX bulkops_jobs_list ON bulkops_jobs (tenant, id DESC);
-CREATE INDEX bulkops_jobs_list_status ON bulkops_jobs (tenant, status, id DESC);
+-- Listings. The status comes first so that no other statement can read a tenant by that index.
+CREATE INDEX bulkops_jobs_list ON bulkops_jobs (tenant, id);
+CREATE INDEX bulkops_jobs_list_status ON bulkops_jobs (status, tenant, id);
 CREATE INDEX bulkops_jobs_expiry ON bulkops_jobs (expires_at);
 
 -- The tenant that was served last. It has one row.
