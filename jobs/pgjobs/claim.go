@@ -24,7 +24,7 @@ func (q *Queue) Claim(ctx context.Context, claim bulk.Claim) (job bulk.Job, err 
 		_, _ = q.sweep(ctx) // what is wrong the claim will say, too
 	}
 	nonce := newNonce()
-	err = q.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	err = q.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		r, err := q.claim(ctx, conn, claim, nonce, doubt)
 		job = r.job
 		return absent(err, bulk.ErrNoJob)
@@ -35,7 +35,7 @@ func (q *Queue) Claim(ctx context.Context, claim bulk.Claim) (job bulk.Job, err 
 	return job, nil
 }
 
-func (q *Queue) claim(ctx context.Context, conn *pgx.Conn, claim bulk.Claim, nonce pgtype.UUID, doubt bool) (record, error) {
+func (q *Queue) claim(ctx context.Context, conn database.Conn, claim bulk.Claim, nonce pgtype.UUID, doubt bool) (record, error) {
 	if doubt {
 		r, err := one(conn.Query(ctx, q.text.claimed, nonce))
 		if !errors.Is(err, pgx.ErrNoRows) {

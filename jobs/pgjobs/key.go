@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
 )
@@ -14,7 +12,7 @@ import (
 // GetIdempotencyKey implements [bulk.IdempotencyKeyStore].
 func (q *Queue) GetIdempotencyKey(ctx context.Context, tenant, name string) (bulk.IdempotencyKey, error) {
 	var text string
-	err := q.db.Do(ctx, func(conn *pgx.Conn, _ bool) (err error) {
+	err := q.db.Do(ctx, func(conn database.Conn, _ bool) (err error) {
 		text, err = q.keyText(ctx, conn, tenant, name)
 		return err
 	})
@@ -28,7 +26,7 @@ func (q *Queue) GetIdempotencyKey(ctx context.Context, tenant, name string) (bul
 	return key, nil
 }
 
-func (q *Queue) keyText(ctx context.Context, conn *pgx.Conn, tenant, name string) (text string, err error) {
+func (q *Queue) keyText(ctx context.Context, conn database.Conn, tenant, name string) (text string, err error) {
 	err = conn.QueryRow(ctx, q.text.getKey, tenant, name).Scan(&text)
 	return text, absent(err, bulk.ErrIdempotencyKeyNotFound)
 }
@@ -47,7 +45,7 @@ func (q *Queue) putKey(ctx context.Context, key bulk.IdempotencyKey, doc string)
 	if key.Version == 1 {
 		text = q.text.newKey
 	}
-	return q.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	return q.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		tag, err := conn.Exec(ctx, text, key.Tenant, key.Name, key.Version, key.ExpiresAt, doc)
 		if err != nil || tag.RowsAffected() > 0 {
 			return err

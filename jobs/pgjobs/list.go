@@ -45,7 +45,7 @@ func (q *Queue) page(ctx context.Context, filter bulk.JobFilter, before string) 
 	if before != "" {
 		text, arguments = next, append(arguments, before)
 	}
-	err = q.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+	err = q.db.Do(ctx, func(conn database.Conn, _ bool) error {
 		rows, err := conn.Query(ctx, text, arguments...)
 		if err != nil {
 			return err

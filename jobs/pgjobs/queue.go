@@ -116,7 +116,7 @@ func (q *Queue) create(ctx context.Context, spec bulk.JobSpec) error {
 	if err != nil {
 		return err
 	}
-	return q.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	return q.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		err := conn.QueryRow(ctx, q.text.create, spec.ID, spec.Tenant, doc, spec.ExpiresAt, spec.CreatedAt, q.schema).Scan(nil)
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
@@ -138,7 +138,7 @@ func (q *Queue) Get(ctx context.Context, id string) (job bulk.Job, err error) {
 	if !storable(id) {
 		return bulk.Job{}, fmt.Errorf("pgjobs: get job %q: %w", id, bulk.ErrJobNotFound)
 	}
-	err = q.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+	err = q.db.Do(ctx, func(conn database.Conn, _ bool) error {
 		job, err = q.get(ctx, conn, id)
 		return err
 	})
@@ -148,7 +148,7 @@ func (q *Queue) Get(ctx context.Context, id string) (job bulk.Job, err error) {
 	return job, nil
 }
 
-func (q *Queue) get(ctx context.Context, conn *pgx.Conn, id string) (bulk.Job, error) {
+func (q *Queue) get(ctx context.Context, conn database.Conn, id string) (bulk.Job, error) {
 	r, err := one(conn.Query(ctx, q.text.get, id))
 	if err != nil {
 		return bulk.Job{}, absent(err, bulk.ErrJobNotFound)
@@ -162,7 +162,7 @@ func (q *Queue) Cancel(ctx context.Context, id string, cancellation bulk.Cancell
 		return bulk.Job{}, fmt.Errorf("pgjobs: cancel job %q: %w", id, bulk.ErrJobNotFound)
 	}
 	nonce := newNonce()
-	err = q.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	err = q.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		r, err := one(conn.Query(ctx, q.text.cancel, id, cancellation.Results, cancellation.Notify, nonce, q.schema))
 		if errors.Is(err, pgx.ErrNoRows) {
 			r, err = one(conn.Query(ctx, q.text.get, id))
@@ -190,7 +190,7 @@ func (q *Queue) Delete(ctx context.Context, id string) error {
 	if !storable(id) {
 		return fmt.Errorf("pgjobs: delete job %q: %w", id, bulk.ErrJobNotFound)
 	}
-	err := q.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	err := q.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		tag, err := conn.Exec(ctx, q.text.remove, id)
 		if err != nil || tag.RowsAffected() > 0 {
 			return err

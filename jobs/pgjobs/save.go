@@ -73,7 +73,7 @@ func (q *Queue) saveArguments(change bulk.JobChange) (arguments []any, tells boo
 func (q *Queue) save(ctx context.Context, id string, token int64, arguments []any) (job bulk.Job, err error) {
 	stamp := nextStamp()
 	arguments = append([]any{id, token, stamp}, arguments...)
-	err = q.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	err = q.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		r, err := one(conn.Query(ctx, q.text.save, arguments...))
 		if errors.Is(err, pgx.ErrNoRows) && doubt {
 			// It has the stamp if the call before was done.

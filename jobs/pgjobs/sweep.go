@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
 )
 
@@ -33,7 +31,7 @@ func (q *Queue) Sweep(ctx context.Context) (removed int, err error) {
 // sweep removes a batch.
 func (q *Queue) sweep(ctx context.Context) (removed int, err error) {
 	for _, text := range []string{q.text.sweepJobs, q.text.sweepKeys} {
-		err := q.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+		err := q.db.Do(ctx, func(conn database.Conn, _ bool) error {
 			tag, err := conn.Exec(ctx, text, sweepBatch)
 			removed += int(tag.RowsAffected())
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
 )
 
 // cleanupTimeout bounds what a Put does after its context has ended, or after it has failed.
@@ -110,7 +111,7 @@ func (u *upload) add(ctx context.Context, data []byte) error {
 // publish runs the statement by which the blob comes into being.
 func (u *upload) publish(ctx context.Context, text string, arguments ...any) error {
 	u.sent = true
-	return u.store.db.Do(ctx, func(conn *pgx.Conn, doubt bool) error {
+	return u.store.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		var id pgtype.UUID
 		err := conn.QueryRow(ctx, text, arguments...).Scan(&id)
 		if !errors.Is(err, pgx.ErrNoRows) {
@@ -133,7 +134,7 @@ func (u *upload) publish(ctx context.Context, text string, arguments ...any) err
 
 func (u *upload) exec(ctx context.Context, text string, arguments ...any) error {
 	u.sent = true
-	return u.store.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+	return u.store.db.Do(ctx, func(conn database.Conn, _ bool) error {
 		_, err := conn.Exec(ctx, text, arguments...)
 		return err
 	})

@@ -47,7 +47,7 @@ func (r *reader) fetch() error {
 	if r.left == 0 {
 		return io.EOF
 	}
-	err := r.store.db.Do(r.ctx, func(conn *pgx.Conn, _ bool) error {
+	err := r.store.db.Do(r.ctx, func(conn database.Conn, _ bool) error {
 		return absent(conn.QueryRow(r.ctx, r.store.text.chunk, r.upload, r.next).Scan(&r.chunk))
 	})
 	if err == nil && (len(r.chunk) == 0 || int64(len(r.chunk)) > r.left) {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bulkops/bulkops/bulk"
@@ -128,7 +127,7 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	err := bulk.CheckBlobKey(key)
 	r := &reader{ctx: ctx, store: s, key: key, next: 1}
 	if err == nil {
-		err = s.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+		err = s.db.Do(ctx, func(conn database.Conn, _ bool) error {
 			return absent(conn.QueryRow(ctx, s.text.open, key).Scan(&r.upload, &r.left, &r.chunk))
 		})
 	}
@@ -143,7 +142,7 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 func (s *Store) Delete(ctx context.Context, key string) error {
 	err := bulk.CheckBlobKey(key)
 	if err == nil {
-		err = s.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+		err = s.db.Do(ctx, func(conn database.Conn, _ bool) error {
 			_, err := conn.Exec(ctx, s.text.remove, key)
 			return err
 		})

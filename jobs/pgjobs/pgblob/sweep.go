@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
 )
 
@@ -36,7 +34,7 @@ func (s *Store) sweep(ctx context.Context) (removed int, err error) {
 		age  time.Duration
 	}{{s.text.sweepBlobs, s.opts.Retention}, {s.text.sweepUploads, uploadLimit}} {
 		n := 0
-		err := s.db.Do(ctx, func(conn *pgx.Conn, _ bool) error {
+		err := s.db.Do(ctx, func(conn database.Conn, _ bool) error {
 			return conn.QueryRow(ctx, old.text, old.age, sweepBatch).Scan(&n)
 		})
 		removed += n

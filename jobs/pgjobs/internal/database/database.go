@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -53,17 +54,21 @@ func WithTx(ctx context.Context, tx pgx.Tx) context.Context {
 	return context.WithValue(ctx, txKey{}, tx)
 }
 
+// A Conn is what calls need of a connection or a transaction.
+type Conn interface {
+	Exec(ctx context.Context, text string, arguments ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, text string, arguments ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, text string, arguments ...any) pgx.Row
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+}
+
 // InTx reports whether calls with the context are part of a transaction of the host.
 func InTx(ctx context.Context) bool { return ctx.Value(txKey{}) != nil }
 
-// Lend calls use with a connection that it has alone: that of the transaction of the
-// context if there is one.
+// Lend calls use with a connection that it has alone, in no transaction.
 func (d DB) Lend(ctx context.Context, use func(*pgx.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
-	}
-	if tx, ok := ctx.Value(txKey{}).(pgx.Tx); ok {
-		return use(tx.Conn())
 	}
 	return d.lend(ctx, use)
 }
@@ -79,12 +84,19 @@ var pause = backoff.Backoff{Base: 20 * time.Millisecond, Cap: time.Second}
 
 // Do calls use with a connection, and again after failures that may pass: lost
 // connections, deadlocks, serialization failures. doubt says that an earlier call may
-// have had its effect although it failed. In a transaction of the host use is called once.
-func (d DB) Do(ctx context.Context, use func(conn *pgx.Conn, doubt bool) error) error {
+// have had its effect although it failed. If the context has a transaction of the host, use
+// is called with that, and once.
+func (d DB) Do(ctx context.Context, use func(conn Conn, doubt bool) error) error {
+	if tx, ok := ctx.Value(txKey{}).(pgx.Tx); ok {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return use(tx, false)
+	}
 	doubt := false
 	for failures := 1; ; failures++ {
 		err := d.Lend(ctx, func(conn *pgx.Conn) error { return use(conn, doubt) })
-		if err == nil || InTx(ctx) || ctx.Err() != nil || !passing(err) {
+		if err == nil || ctx.Err() != nil || !passing(err) {
 			return err
 		}
 		doubt = doubt || mayBeDone(err)

@@ -66,10 +66,13 @@ func mayBeDone(err error) bool {
 }
 
 // Failure says what failed, with the error of the context if that is why, and marked as
-// permanent if no repetition will mend it.
+// permanent if no repetition will mend it: in a transaction of the host none does.
 func Failure(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if InTx(ctx) { // which is over
+		err = bulk.Permanent(err)
 	}
 	switch class(state(err)) {
 	case classFeatureNotSupported, classDataException, classIntegrityConstraint, classInvalidAuth,
