@@ -4,6 +4,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/pgtest"
 	"github.com/bulkops/bulkops/jobs/pgjobs"
+	"github.com/bulkops/bulkops/jobs/pgjobs/pgblob"
 )
 
 // Many processes migrate at once, any number of times.
@@ -63,23 +65,44 @@ func TestMigrateByFiles(t *testing.T) {
 	require.NoError(t, queue.Create(t.Context(), spec("job_1", "acme")))
 }
 
-// The rights that docs/postgres.md names are enough for a queue's whole life.
+// The rights of docs/postgres-jobs.md.
+const grants = `
+GRANT SELECT, INSERT, UPDATE, DELETE ON bulkops_jobs, bulkops_jobs_keys TO app;
+GRANT SELECT, UPDATE ON bulkops_jobs_turn TO app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bulkops_blobs, bulkops_blobs_uploads TO app;
+GRANT SELECT, INSERT, DELETE ON bulkops_blobs_chunks TO app;
+`
+
+// They are enough for the whole life of a queue and a blob store.
 func TestRights(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
 		pool := database(t, server)
-		role := "worker_" + pool.Config().ConnConfig.Database
+		blobs, err := pgblob.New(pool, pgblob.Options{})
+		require.NoError(t, err)
+		require.NoError(t, blobs.Migrate(t.Context()))
+		role := "app_" + pool.Config().ConnConfig.Database
 		for _, statement := range []string{
-			`CREATE ROLE ` + role + ` LOGIN PASSWORD 'secret'`,
-			`GRANT SELECT, INSERT, UPDATE, DELETE ON bulkops_jobs, bulkops_jobs_keys TO ` + role,
-			`GRANT SELECT, UPDATE ON bulkops_jobs_turn TO ` + role,
+			`CREATE ROLE ` + role + ` LOGIN PASSWORD 'secret'`, strings.ReplaceAll(grants, "TO app;", "TO "+role+";"),
 		} {
 			_, err := pool.Exec(t.Context(), statement)
 			require.NoError(t, err)
 		}
 		config := pool.Config().Copy()
 		config.ConnConfig.User, config.ConnConfig.Password = role, "secret"
-		queue := newQueue(t, openConfig(t, config))
+		limited := openConfig(t, config)
+		queue := newQueue(t, limited)
 		ctx := t.Context()
+		blobs, err = pgblob.New(limited, pgblob.Options{})
+		require.NoError(t, err)
+		for _, size := range []int{1, 3 << 20} {
+			require.NoError(t, blobs.Put(ctx, "blob", strings.NewReader(strings.Repeat("x", size)), bulk.BlobInfo{}))
+			r, err := blobs.Get(ctx, "blob")
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+			require.NoError(t, blobs.Delete(ctx, "blob"))
+		}
+		_, err = blobs.Sweep(ctx)
+		require.NoError(t, err)
 		require.NoError(t, queue.Create(ctx, spec("job_1", "acme")))
 		job, err := queue.Claim(ctx, bulk.Claim{Lease: time.Hour})
 		require.NoError(t, err)
