@@ -104,6 +104,13 @@ func TestCommittedTransactionRunsItsJob(t *testing.T) {
 		assert.Equal(t, bulk.JobCompleted, ended.Status)
 		assert.Equal(t, 2, ended.Summary().Created)
 
+		again, err := importUpload(t.Context(), h.pool, h.importer, request())
+		require.NoError(t, err)
+		id, err = worker.RunNext(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, again.ID, id)
+		h.counts(t, 2, h.count(t, "bulkops_blobs"), 2, "of the example")
+
 		// A transaction that is over serves no call, and harms no connection.
 		_, err = h.importer.Submit(ctx, request())
 		require.ErrorIs(t, err, pgx.ErrTxClosed)

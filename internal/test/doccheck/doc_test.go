@@ -166,6 +166,7 @@ func TestNamesOfDocumentsExist(t *testing.T) {
 		"memstore": "store/memstore", "memblob": "blob/memblob", "memjobs": "jobs/memjobs",
 		"dynamostore": "store/dynamostore", "s3blob": "blob/s3blob", "dynamojobs": "jobs/dynamojobs",
 		"sqsjobs": "jobs/sqsjobs",
+		"cloudblob": "blob/cloudblob", "pgjobs": "jobs/pgjobs", "pgblob": "jobs/pgjobs/pgblob",
 	}
 	declared := make(map[string]map[string]bool)
 	for name, folder := range folders {
