@@ -111,7 +111,7 @@ func measure(t *testing.T, pool *pgxpool.Pool, q *Queue) map[string]plan {
 			{"due", q.text.due, []any{maxDue}},
 			{"claim next", q.text.claimNext, []any{minute, "worker", nonce}},
 			{"claim ended", q.text.claimEnded, []any{minute, "worker", nonce}},
-			{"heartbeat", q.text.save, []any{running, 1, nextStamp(), minute, nil, nil, nil, "", nil, false, false, false, ""}},
+			{"heartbeat", q.text.save, []any{running, 1, nextStamp(), "2 hours", nil, nil, nil, "", nil, false, false, false, ""}},
 			{"cancel", q.text.cancel, []any{running, "", false, nonce, ""}},
 			{"list", q.text.list, []any{tenant, 21}},
 			{"end of list", q.text.listNext, []any{tenant, 21, last}},

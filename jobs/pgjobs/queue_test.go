@@ -90,6 +90,19 @@ func TestConformanceOfSQLAndSchema(t *testing.T) {
 	bulktest.TestIdempotencyKeyStore(t, func(*testing.T) bulk.IdempotencyKeyStore { return queue })
 }
 
+// Without prepared statements, as poolers want it that give a connection to each transaction.
+func TestConformanceWithoutPreparedStatements(t *testing.T) {
+	for name, mode := range map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec, "simple": pgx.QueryExecModeSimpleProtocol} {
+		t.Run(name, func(t *testing.T) {
+			config := database(t, pgtest.Newest(t)).Config().Copy()
+			config.ConnConfig.DefaultQueryExecMode = mode
+			queue := newQueue(t, openConfig(t, config))
+			bulktest.TestJobQueue(t, func(*testing.T) bulk.JobQueue { return queue })
+			bulktest.TestIdempotencyKeyStore(t, func(*testing.T) bulk.IdempotencyKeyStore { return queue })
+		})
+	}
+}
+
 func BenchmarkConformance(b *testing.B) {
 	pool := database(b, pgtest.Newest(b))
 	bulktest.BenchmarkJobQueue(b, func(b *testing.B) bulk.JobQueue { return newQueue(b, pool) })

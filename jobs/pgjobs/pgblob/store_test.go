@@ -82,6 +82,20 @@ func TestConformanceOfSQLAndSchema(t *testing.T) {
 	bulktest.TestBlobStore(t, func(*testing.T) bulk.BlobStore { return store })
 }
 
+// Without prepared statements, as poolers want it that give a connection to each transaction.
+func TestConformanceWithoutPreparedStatements(t *testing.T) {
+	for name, mode := range map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec, "simple": pgx.QueryExecModeSimpleProtocol} {
+		t.Run(name, func(t *testing.T) {
+			config := database(t, pgtest.Newest(t)).Config().Copy()
+			config.ConnConfig.DefaultQueryExecMode = mode
+			pool, err := pgxpool.NewWithConfig(t.Context(), config)
+			require.NoError(t, err)
+			t.Cleanup(pool.Close)
+			bulktest.TestBlobStore(t, func(t *testing.T) bulk.BlobStore { return newStore(t, pool, pgblob.Options{}) })
+		})
+	}
+}
+
 func BenchmarkConformance(b *testing.B) {
 	pool := database(b, pgtest.Newest(b))
 	bulktest.BenchmarkBlobStore(b, func(b *testing.B) bulk.BlobStore { return newStore(b, pool, pgblob.Options{}) })
