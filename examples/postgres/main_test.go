@@ -7,8 +7,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"regexp"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -116,4 +120,55 @@ func TestStrangersAreRefused(t *testing.T) {
 		}
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// Backends are terminated while requests come in and jobs run: every user is there once, and
+// the results say so.
+func TestTerminatedBackends(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
+		database := pgtest.Database(t, server.URL, execute)
+		url := start(t, options{database: database, addr: "127.0.0.1:0", token: "secret"})
+		for range 2 {
+			start(t, options{database: database, workers: 1})
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var kills atomic.Int32
+		go func() {
+			for ctx.Err() == nil {
+				if execute(ctx, server.URL, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+					WHERE datname = '`+path.Base(strings.Split(database, "?")[0])+`' ORDER BY random() LIMIT 1`) == nil {
+					kills.Add(1)
+				}
+				time.Sleep(30 * time.Millisecond)
+			}
+		}()
+		api, err := client.New(client.Config{BaseURL: url, Token: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		const users = 3000
+		for round := 0; kills.Load() < 30; round++ {
+			want := bulk.Summary{Updated: users}
+			if round == 0 {
+				want = bulk.Summary{Created: users}
+			}
+			fields, err := bulk.NewFields(map[string]any{"round": round})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := make([]bulk.User, users)
+			for i := range rows {
+				rows[i] = bulk.User{ID: fmt.Sprint("u-", i), Email: fmt.Sprintf("u%d@example.com", i), CustomFields: fields}
+			}
+			got, err := api.Import(t.Context(), client.Users(rows), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Summary() != want {
+				t.Errorf("round %d comes to %+v, want %+v", round, got.Summary(), want)
+			}
+		}
+	})
 }
