@@ -15,6 +15,9 @@ import (
 	"github.com/bulkops/bulkops/jobs/pgjobs/internal/database"
 )
 
+// firstPiece is how much a Put makes room for at first.
+const firstPiece = 8 << 10
+
 // cleanupTimeout bounds what a Put does after its context has ended, or after it has failed.
 const cleanupTimeout = 3 * time.Second
 
@@ -56,9 +59,11 @@ type upload struct {
 
 // copy writes what r yields, and makes it a blob.
 func (u *upload) copy(ctx context.Context, r io.Reader) error {
-	piece := make([]byte, chunkSize)
+	piece := make([]byte, firstPiece)
 	for {
-		n, err := fill(ctx, r, piece)
+		var n int
+		var err error
+		piece, n, err = fill(ctx, r, piece)
 		if err != nil && err != io.EOF { //nolint:errorlint // one that wraps io.EOF is a failure of r
 			return err
 		}
@@ -80,11 +85,15 @@ func (u *upload) copy(ctx context.Context, r io.Reader) error {
 	}
 }
 
-// fill reads until the piece is full or r ends.
-func fill(ctx context.Context, r io.Reader, piece []byte) (n int, err error) {
-	for n < len(piece) && err == nil {
+// fill reads until the piece has as much as a chunk, or r ends. It grows the piece, as most
+// blobs are small.
+func fill(ctx context.Context, r io.Reader, piece []byte) (filled []byte, n int, err error) {
+	for n < chunkSize && err == nil {
 		if err := ctx.Err(); err != nil {
-			return n, err
+			return piece, n, err
+		}
+		if n == len(piece) {
+			piece = append(piece, make([]byte, min(len(piece), chunkSize-len(piece)))...)
 		}
 		var m int
 		m, err = r.Read(piece[n:])
@@ -93,7 +102,7 @@ func fill(ctx context.Context, r io.Reader, piece []byte) (n int, err error) {
 	if err == io.EOF && ctx.Err() != nil { //nolint:errorlint // as readers have it
 		err = ctx.Err()
 	}
-	return n, err
+	return piece, n, err
 }
 
 func (u *upload) add(ctx context.Context, data []byte) error {
