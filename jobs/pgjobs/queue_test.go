@@ -64,6 +64,7 @@ func database(t testing.TB, server pgtest.Server) *pgxpool.Pool {
 
 func TestConformance(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, server pgtest.Server) {
+		t.Parallel() // each has a database of its own
 		pool := database(t, server)
 		bulktest.TestJobQueue(t, func(t *testing.T) bulk.JobQueue { return newQueue(t, pool) })
 	})
@@ -78,6 +79,7 @@ func TestKeyConformance(t *testing.T) {
 
 // A schema of a name that has to be quoted, by way of database/sql.
 func TestConformanceOfSQLAndSchema(t *testing.T) {
+	t.Parallel()
 	url := pgtest.Database(t, pgtest.Newest(t).URL, exec)
 	require.NoError(t, exec(t.Context(), url, `CREATE SCHEMA "Bulk ""Ops"""`))
 	db, err := sql.Open("pgx", url)
@@ -94,6 +96,7 @@ func TestConformanceOfSQLAndSchema(t *testing.T) {
 func TestConformanceWithoutPreparedStatements(t *testing.T) {
 	for name, mode := range map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec, "simple": pgx.QueryExecModeSimpleProtocol} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			config := database(t, pgtest.Newest(t)).Config().Copy()
 			config.ConnConfig.DefaultQueryExecMode = mode
 			queue := newQueue(t, openConfig(t, config))
