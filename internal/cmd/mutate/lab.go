@@ -108,8 +108,8 @@ func (l *lab) overlay(file string, source []byte) (string, error) {
 // build makes the test program of a package.
 func (l *lab) build(ctx context.Context, pkg, program string, flags ...string) error {
 	args := append([]string{"test", "-c", "-o", program}, flags...)
-	command := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...)
-	command.Dir = l.root
+	command := exec.CommandContext(ctx, "go", append(args, ".")...)
+	command.Dir = filepath.Join(l.root, filepath.FromSlash(pkg)) // which may be in a module of its own
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("the test program cannot be built: %w\n%s", err, output)
 	}

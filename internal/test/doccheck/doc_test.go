@@ -165,8 +165,10 @@ func TestNamesOfDocumentsExist(t *testing.T) {
 		"bulk": "bulk", "bulktest": "bulk/bulktest", "httpapi": "httpapi", "client": "httpapi/client", "sesmail": "bulk/sesmail",
 		"memstore": "store/memstore", "memblob": "blob/memblob", "memjobs": "jobs/memjobs",
 		"dynamostore": "store/dynamostore", "s3blob": "blob/s3blob", "dynamojobs": "jobs/dynamojobs",
-		"sqsjobs":  "jobs/sqsjobs",
-		"otelbulk": "observe/otelbulk",
+		"sqsjobs":   "jobs/sqsjobs",
+		"otelbulk":  "observe/otelbulk",
+		"sqsjobs":   "jobs/sqsjobs",
+		"cloudblob": "blob/cloudblob", "pgjobs": "jobs/pgjobs", "pgblob": "jobs/pgjobs/pgblob",
 	}
 	declared := make(map[string]map[string]bool)
 	for name, folder := range folders {
