@@ -167,7 +167,6 @@ func TestNamesOfDocumentsExist(t *testing.T) {
 		"dynamostore": "store/dynamostore", "s3blob": "blob/s3blob", "dynamojobs": "jobs/dynamojobs",
 		"sqsjobs":   "jobs/sqsjobs",
 		"otelbulk":  "observe/otelbulk",
-		"sqsjobs":   "jobs/sqsjobs",
 		"cloudblob": "blob/cloudblob", "pgjobs": "jobs/pgjobs", "pgblob": "jobs/pgjobs/pgblob",
 	}
 	declared := make(map[string]map[string]bool)
