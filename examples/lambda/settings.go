@@ -12,6 +12,7 @@ import (
 
 	"github.com/bulkops/bulkops/blob/s3blob"
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/httpapi/webhook"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 	"github.com/bulkops/bulkops/jobs/sqsjobs"
 	"github.com/bulkops/bulkops/store/dynamostore"
@@ -25,6 +26,10 @@ type settings struct {
 	jobsTable   string // BULKOPS_JOBS_TABLE
 	bucket      string // BULKOPS_BUCKET
 	queueURL    string // BULKOPS_QUEUE_URL: the doorbell
+
+	// BULKOPS_WEBHOOK_URL is told of the end of each job, with messages signed by
+	// BULKOPS_WEBHOOK_SECRET; nobody is without it.
+	webhookURL, webhookSecret string
 
 	// BULKOPS_TOKENS has the callers of the api, by the SHA-256 of their bearer tokens
 	// in hexadecimal digits. A host has users and tokens of its own, and asks those.
@@ -52,6 +57,9 @@ func readSettings(getenv func(string) string) (*settings, error) {
 		bucket:      getenv("BULKOPS_BUCKET"),
 		queueURL:    getenv("BULKOPS_QUEUE_URL"),
 		buffered:    getenv("BULKOPS_BUFFERED") == "true",
+
+		webhookURL:    getenv("BULKOPS_WEBHOOK_URL"),
+		webhookSecret: getenv("BULKOPS_WEBHOOK_SECRET"),
 	}
 	for name, into := range map[string]*time.Duration{"BULKOPS_STOP_GRACE": &s.stopGrace, "BULKOPS_LEASE": &s.lease} {
 		var err error
@@ -95,8 +103,23 @@ func (s *settings) backends(ctx context.Context) (bulk.Config, *sqsjobs.Queue, e
 	if err != nil {
 		return bulk.Config{}, nil, err
 	}
+	notifier, err := s.notifier()
+	if err != nil {
+		return bulk.Config{}, nil, err
+	}
 	return bulk.Config{
-		Store: store, Blobs: blobs, Jobs: doorbell,
+		Store: store, Blobs: blobs, Jobs: doorbell, Notifier: notifier,
 		Parallel: s.parallel, StopGrace: s.stopGrace, Lease: s.lease,
 	}, doorbell, nil
+}
+
+// notifier returns who tells the webhook of the ends of jobs, nil if there is none.
+func (s *settings) notifier() (bulk.Notifier, error) {
+	if s.webhookURL == "" {
+		return nil, nil
+	}
+	endpoint := webhook.Endpoint{URL: s.webhookURL, Secrets: []string{s.webhookSecret}}
+	return webhook.New(webhook.Config{Endpoint: func(context.Context, *bulk.Job) (webhook.Endpoint, error) {
+		return endpoint, nil // a host has one for each tenant
+	}})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -11,11 +12,17 @@ import (
 	"github.com/bulkops/bulkops/jobs/sqsjobs"
 )
 
-// A worker runs one job for each event. It stops in good order before its deadline,
-// and the job then rings for the next invocation.
+// A worker runs one job for each event, and tells of the ends of jobs. It stops in
+// good order before its deadline, and the job then rings for the next invocation.
 type worker struct {
-	jobs     sqsjobs.Runner
+	jobs     runner
 	doorbell doorbell
+}
+
+// A runner is what it takes of [bulk.Worker].
+type runner interface {
+	sqsjobs.Runner
+	Notify(ctx context.Context, ended ...string) error
 }
 
 // A doorbell rings for the next job, as [sqsjobs.Queue] does.
@@ -45,7 +52,11 @@ func (w *worker) handle(ctx context.Context, event json.RawMessage) (any, error)
 func (w *worker) answer(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for _, m := range messages {
-		if _, err := sqsjobs.Answer(ctx, w.jobs, m.Body); err != nil {
+		id, err := sqsjobs.Answer(ctx, w.jobs, m.Body)
+		if err == nil && id != "" {
+			err = w.jobs.Notify(ctx, id)
+		}
+		if err != nil {
 			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 		}
 	}
@@ -53,11 +64,12 @@ func (w *worker) answer(ctx context.Context, messages []events.SQSMessage) event
 }
 
 // sweep runs a job that never rang, or whose worker was killed, and if there was one
-// rings for the next: there may be more.
+// rings for the next: there may be more. Then it tells of all ends that nobody has
+// told.
 func (w *worker) sweep(ctx context.Context) error {
 	id, err := sqsjobs.Answer(ctx, w.jobs, "")
-	if id == "" {
-		return err
+	if id != "" {
+		err = w.doorbell.Ring(ctx)
 	}
-	return w.doorbell.Ring(ctx)
+	return errors.Join(err, w.jobs.Notify(ctx))
 }

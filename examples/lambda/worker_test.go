@@ -17,6 +17,15 @@ import (
 type jobs struct {
 	next   []error
 	byName map[string]error
+	told   []string // the ids that it was to tell of, "" for all
+}
+
+func (j *jobs) Notify(_ context.Context, ended ...string) error {
+	if len(ended) == 0 {
+		ended = []string{""}
+	}
+	j.told = append(j.told, ended...)
+	return nil
 }
 
 func (j *jobs) RunNext(context.Context) (string, error) {
@@ -46,7 +55,8 @@ var errUnreachable = errors.New("no queue")
 
 // TestMessages: a message whose job could not be claimed comes again, and no other.
 func TestMessages(t *testing.T) {
-	w := &worker{jobs: &jobs{next: []error{nil, bulk.ErrJobLeft, errUnreachable}}, doorbell: new(bell)}
+	j := &jobs{next: []error{nil, bulk.ErrJobLeft, errUnreachable}}
+	w := &worker{jobs: j, doorbell: new(bell)}
 	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{
 		{MessageId: "1", Body: "a"}, {MessageId: "2", Body: "b"}, {MessageId: "3", Body: "c"}, {MessageId: "4", Body: "d"},
 	}})
@@ -56,6 +66,7 @@ func TestMessages(t *testing.T) {
 	text, err := json.Marshal(answer)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"batchItemFailures":[{"itemIdentifier":"3"}]}`, string(text))
+	assert.Equal(t, []string{"job", "job"}, j.told)
 }
 
 // TestSweep rings for more only where there was a job.
@@ -72,10 +83,12 @@ func TestSweep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := new(bell)
-			w := &worker{jobs: &jobs{next: test.next}, doorbell: b}
+			j := &jobs{next: test.next}
+			w := &worker{jobs: j, doorbell: b}
 			_, err := w.handle(t.Context(), json.RawMessage(`{"source":"aws.events"}`))
 			assert.ErrorIs(t, err, test.err)
 			assert.Equal(t, test.rings, b.rings)
+			assert.Equal(t, []string{""}, j.told, "all ends that are due")
 		})
 	}
 }

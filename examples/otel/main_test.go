@@ -30,7 +30,9 @@ func TestServer(t *testing.T) {
 	go func() { served <- serve(ctx, tel, api, scrape) }()
 	at := "http://" + api.Addr().String()
 
-	var accepted struct{ Data struct{ JobID, StatusURL string } }
+	var accepted struct {
+		Data struct{ JobID, StatusURL string }
+	}
 	call(t, http.MethodPost, at+"/v1/bulk/users", users(250), &accepted)
 	call(t, http.MethodPost, at+"/v1/bulk/users", users(99), nil)
 	call(t, http.MethodPost, at+"/v1/bulk/users", `{"users": []}`, nil)

@@ -6,11 +6,13 @@ locals {
 
   # What both functions are told; examples/lambda says what it means.
   environment = {
-    BULKOPS_USERS_TABLE  = aws_dynamodb_table.users.name
-    BULKOPS_CLAIMS_TABLE = aws_dynamodb_table.claims.name
-    BULKOPS_JOBS_TABLE   = aws_dynamodb_table.jobs.name
-    BULKOPS_BUCKET       = aws_s3_bucket.blobs.bucket
-    BULKOPS_QUEUE_URL    = one(aws_sqs_queue.doorbell[*].url)
+    BULKOPS_USERS_TABLE    = aws_dynamodb_table.users.name
+    BULKOPS_CLAIMS_TABLE   = aws_dynamodb_table.claims.name
+    BULKOPS_JOBS_TABLE     = aws_dynamodb_table.jobs.name
+    BULKOPS_BUCKET         = aws_s3_bucket.blobs.bucket
+    BULKOPS_QUEUE_URL      = one(aws_sqs_queue.doorbell[*].url)
+    BULKOPS_WEBHOOK_URL    = var.webhook_url
+    BULKOPS_WEBHOOK_SECRET = var.webhook_secret
   }
 }
 

@@ -106,6 +106,19 @@ variable "api_tokens" {
   sensitive   = true
 }
 
+variable "webhook_url" {
+  description = "URL that is told of the end of each job. Empty for nobody."
+  type        = string
+  default     = ""
+}
+
+variable "webhook_secret" {
+  description = "Secret that these messages are signed with, as BULKOPS_WEBHOOK_SECRET of examples/lambda has it."
+  type        = string
+  default     = ""
+  sensitive   = true
+}
+
 variable "log_days" {
   description = "How many days the functions' logs are kept."
   type        = number
