@@ -13,6 +13,7 @@ import (
 	"github.com/bulkops/bulkops/blob/s3blob"
 	"github.com/bulkops/bulkops/bulk/sesmail"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
+	"github.com/bulkops/bulkops/jobs/sqsjobs"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )
 
@@ -29,6 +30,7 @@ type awsOptions struct {
 	usersTable, claimsTable, jobsTable string
 	bucket                             string
 	create                             bool
+	doorbell                           string
 	sesFrom, sesTemplate               string
 }
 
@@ -43,6 +45,7 @@ func (o *awsOptions) flagSet() *flag.FlagSet {
 	flags.StringVar(&o.jobsTable, "jobs-table", "bulkops-jobs", "aws: `name` of the table with the jobs")
 	flags.StringVar(&o.bucket, "bucket", "", "aws: `name` of the bucket with payloads and results; with -s3-endpoint the default is "+localBucket)
 	flags.BoolVar(&o.create, "create", false, "aws: create the tables and the bucket that are missing, as those of a server that a flag names always are")
+	flags.StringVar(&o.doorbell, "doorbell", "", "aws: `URL` of the SQS queue to ring for each job, for workers elsewhere")
 	flags.StringVar(&o.sesFrom, "ses-from", "", "aws: `address` that welcome emails are sent from by SES; without it they are printed")
 	flags.StringVar(&o.sesTemplate, "ses-template", "", "aws: `name` of the SES template of welcome emails")
 	return flags
@@ -76,6 +79,12 @@ func openAWS(ctx context.Context, o awsOptions) (*backend, error) {
 	}
 	if err := o.openS3(ctx, at(cfg, o.s3Endpoint), b); err != nil {
 		return nil, err
+	}
+	if o.doorbell != "" {
+		if b.jobs, err = sqsjobs.New(b.jobs, sqsjobs.NewClient(cfg), sqsjobs.Options{QueueURL: o.doorbell}); err != nil {
+			return nil, err
+		}
+		b.says("rings the SQS queue %s for each job", o.doorbell)
 	}
 	if o.sesFrom == "" {
 		return b, nil

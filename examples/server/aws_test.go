@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/awstest"
@@ -161,5 +162,27 @@ func TestWrongUsageOfAWSIsSaid(t *testing.T) {
 				t.Errorf("exit code %d and %q, want %d and %q", code, stderr.String(), test.code, test.want)
 			}
 		})
+	}
+}
+
+// TestDoorbell: a server without workers rings for those elsewhere.
+func TestDoorbell(t *testing.T) {
+	dynamoDB, s3, queue := awstest.Dynoxide(t), awstest.S3(t), awstest.SQS(t)
+	awsEnvironment(t, awstest.Region, s3)
+	t.Setenv("AWS_ENDPOINT_URL_SQS", queue.Endpoint)
+	client := queue.SQS(awstest.Transport(t))
+	created, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(awstest.Name(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(awsArgs(t, dynamoDB, s3), "-sync-threshold", "1", "-workers", "0", "-doorbell", *created.QueueUrl)
+	s := start(t, args...)
+	resp, a := s.call(t, "POST", "/v1/bulk/users", s.token, `{"users": [{"userId": "u-1"}]}`)
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("%s %+v", resp.Status, a)
+	}
+	out, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: created.QueueUrl, WaitTimeSeconds: 5})
+	if err != nil || len(out.Messages) != 1 || aws.ToString(out.Messages[0].Body) != a.Data.JobID {
+		t.Errorf("the queue has %+v, %v, want one message about %s", out, err, a.Data.JobID)
 	}
 }
