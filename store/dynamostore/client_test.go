@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -17,11 +17,11 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// A memory is a client that keeps items in memory, as far as commits in exclusive
-// mode need it, and whose writes wait to be let through.
+// A memory is a client that keeps items in memory, as far as creates in exclusive
+// mode need it, and whose writes of users wait to be let through.
 type memory struct {
 	Client
-	through chan struct{} // a write takes one; nil lets all through
+	through chan struct{} // a write of users takes one; nil lets all through
 
 	mu    sync.Mutex
 	items map[string]item // of both tables, whose keys are both "pk"
@@ -43,26 +43,46 @@ func (c *memory) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput,
 	return &dynamodb.BatchGetItemOutput{Responses: responses}, nil
 }
 
-func (c *memory) BatchWriteItem(_ context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
-	if c.through != nil {
+var inserting = regexp.MustCompile(`^INSERT INTO "(\w+)" VALUE \{`)
+var member = regexp.MustCompile(`'(\w+)': \?`)
+
+func (c *memory) BatchExecuteStatement(_ context.Context, in *dynamodb.BatchExecuteStatementInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchExecuteStatementOutput, error) {
+	out := &dynamodb.BatchExecuteStatementOutput{}
+	for _, statement := range in.Statements {
+		var answer types.BatchStatementResponse
+		if insert := inserting.FindStringSubmatch(*statement.Statement); insert != nil {
+			it := make(item)
+			for i, name := range member.FindAllStringSubmatch(*statement.Statement, -1) {
+				it[name[1]] = statement.Parameters[i]
+			}
+			answer.Error = c.insert(insert[1], it)
+		}
+		out.Responses = append(out.Responses, answer)
+	}
+	return out, nil
+}
+
+func (c *memory) insert(table string, it item) *types.BatchStatementError {
+	if c.through != nil && table == "tbl" {
 		<-c.through
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, requests := range in.RequestItems {
-		for _, request := range requests {
-			if request.PutRequest != nil {
-				c.items[name+textOf(request.PutRequest.Item["pk"])] = maps.Clone(request.PutRequest.Item)
-			} else {
-				delete(c.items, name+textOf(request.DeleteRequest.Key["pk"]))
-			}
-		}
+	key := table + textOf(it["pk"])
+	if c.items[key] != nil {
+		return &types.BatchStatementError{Code: types.BatchStatementErrorCodeEnumDuplicateItem}
 	}
-	return &dynamodb.BatchWriteItemOutput{}, nil
+	c.items[key] = it
+	return nil
 }
 
-// In exclusive mode, a commit does not read an item that another commit of the same
-// store is about to write.
+// TransactWriteItems is for an email whose claim was left over.
+func (c *memory) TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	return &dynamodb.TransactWriteItemsOutput{}, nil
+}
+
+// In exclusive mode, a commit does not take a claim for one that was left over while
+// another commit of the same store is about to write its user.
 func TestExclusiveCommitsTakeTurns(t *testing.T) {
 	for name, test := range map[string]struct {
 		second bulk.User
@@ -98,7 +118,9 @@ func TestReadsAreConsistent(t *testing.T) {
 	client := &memory{items: make(map[string]item)}
 	s := newTestStore(t, Options{Mode: Exclusive})
 	s.client = client
-	s.Commit(t.Context(), "t", []bulk.Write{{User: bulk.User{ID: "a", Email: "e@example.com"}}})
+	for _, id := range []string{"a", "b"} { // the second one is refused, and looked at
+		s.Commit(t.Context(), "t", []bulk.Write{{User: bulk.User{ID: id, Email: "e@example.com"}}})
+	}
 	if _, err := s.Lookup(t.Context(), "t", []bulk.Ref{{ID: "a"}, {Email: "e@example.com"}}); err != nil {
 		t.Fatal(err)
 	}

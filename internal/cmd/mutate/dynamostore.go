@@ -216,10 +216,42 @@ var dynamostore = []mutation{
 
 	// Exclusive mode.
 	{
-		name: "updates are dearer than guarded ones", file: "store/dynamostore/exclusive.go",
-		old: `if c.claim != "" {
-			moves`, new: `if true {
-			moves`, test: "TestExclusiveUpdatesReadNothing",
+		name: "creates with emails are transactions", file: "store/dynamostore/store.go",
+		old: `claimsFirst: opts.Mode == Exclusive && `, new: `claimsFirst: false && `, test: "TestExclusiveMovesReadNothing",
+	},
+	{
+		name: "claims are not put before the user", file: "store/dynamostore/commit.go",
+		old: `	c.claimFirst = c.claim != "" && c.way != wayTransaction
+`, test: "TestExclusiveCommitBreaksOff",
+	},
+	{
+		name: "a claim of its own is not known again", file: "store/dynamostore/commit.go",
+		old: `if got.owners[c.claim] != c.user.ID {`, new: `if true {`, test: "TestExclusiveCommitFindsItsClaim",
+	},
+	{
+		name: "a claim that was refused is taken for its own", file: "store/dynamostore/commit.go",
+		old: `if got.owners[c.claim] != c.user.ID {`, new: `if false {`, test: "TestClaimsLeftOver",
+	},
+	{
+		name: "a claim that could not be put is not missed", file: "store/dynamostore/commit.go",
+		old: `if !c.unsettled && *c.outcome == nil {`, new: `if !c.unsettled {`, test: "TestExclusiveCommitBreaksOff",
+	},
+	{
+		name: "claims are put for users that are not written", file: "store/dynamostore/exclusive.go",
+		old: `		return c.claim
+`, new: `		return ""
+`, test: "TestExclusiveCommitTakesClaimsBack",
+	},
+	{
+		name: "a claim that its user needs is taken back", file: "store/dynamostore/exclusive.go",
+		old: ` && !s.hasEmail(c.now, c.tenant, c.claim)`, new: ``, test: "TestExclusiveCommitTakesClaimsBack",
+	},
+	{
+		name: "a release deletes the claim of another user", file: "store/dynamostore/exclusive.go",
+		old: `" WHERE " + identifier(s.attrs.ClaimKey) + "=? AND " +
+		identifier(s.attrs.ClaimUserID) + "=?", []types.AttributeValue{text(s.leaves(c)), text(c.user.ID)}`,
+		new: `" WHERE " + identifier(s.attrs.ClaimKey) + "=?", []types.AttributeValue{text(s.leaves(c))}`,
+		test: "TestClaimsLeftOver",
 	},
 	{
 		name: "commits do not take turns", file: "store/dynamostore/held.go",
@@ -230,36 +262,21 @@ var dynamostore = []mutation{
 		old: `keys = append(keys, c.items()...)`, new: `keys = append(keys, c.key)`, test: "TestExclusiveCommitsTakeTurns/same_email",
 	},
 	{
-		name: "two writes of a call create one user", file: "store/dynamostore/exclusive.go",
-		old: `case taken[c.key]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
-	},
-	{
 		name: "two writes of a call claim one email", file: "store/dynamostore/exclusive.go",
-		old: `case taken[c.claim]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
+		old: `if c.claim != "" && claimed[c.claim] {`, new: `if false {`, test: "TestSameItemTwiceInACall",
 	},
 	{
-		name: "a write follows one that failed", file: "store/dynamostore/exclusive.go",
-		old: `if *c.outcome != nil {`, new: `if false {`, test: "TestExclusiveCommitBreaksOff",
-	},
-	{
-		name: "users are written before their emails are claimed", file: "store/dynamostore/exclusive.go",
-		old: `	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
-	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-`, new: `	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
-`, test: "TestExclusiveCommitBreaksOff",
+		name: "users are written before their emails are claimed", file: "store/dynamostore/commit.go",
+		old: `	s.putClaims(ctx, changes)
+	var byWay`, new: `	defer s.putClaims(ctx, changes)
+	var byWay`, test: "TestExclusiveCommitBreaksOff",
 	},
 	{
 		name: "old emails are released before users are written", file: "store/dynamostore/exclusive.go",
-		old: `	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
-`, new: `	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
-	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
+		old: `	s.commitGuarded(ctx, claimOnce(changes))
+	s.releaseClaims(ctx, changes)
+`, new: `	s.releaseClaims(ctx, changes)
+	s.commitGuarded(ctx, claimOnce(changes))
 `, test: "TestExclusiveCommitBreaksOff",
-	},
-	{
-		name: "an owner of a claim is written as far as the store knows it", file: "store/dynamostore/commit.go",
-		old: `	owners.whole = whole
-`, test: "TestExclusiveCommitKeepsAttributesOfOwners",
 	},
 }
