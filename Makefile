@@ -27,7 +27,7 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench fuzz soak flood cover mutate tools with-servers
+.PHONY: help test api lint bench cost fuzz soak flood cover mutate tools with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ lint:  ## check formatting, go vet, staticcheck
 
 bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
 	$(BIN)/testservers -- $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+cost: tools  ## count what imports cost, and write the table in docs/operations.md
+	$(BIN)/testservers -aws -- $(GO) run ./internal/cmd/cost
 
 fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
 	@set -e; targets=$$($(GO) test -list '^Fuzz.*($(FUZZ))' $(PKG)); \

@@ -30,6 +30,11 @@ type change struct {
 	// there is such an owner.
 	stale *staleOwner
 
+	// adopt makes the change claim the email that the user has, and check it.
+	adopt bool
+	// taken is the user who has the email, if the change failed for that.
+	taken string
+
 	way way
 	// whole makes an update replace the maps as a whole, on the condition that they
 	// are as they were just read, for what an expression cannot say: paths in a map

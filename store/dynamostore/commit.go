@@ -187,6 +187,7 @@ func (s *Store) judge(c *change, got *seen) (done bool, err error) {
 		key := s.opts.UserKey(c.tenant, owner)
 		it := got.users[key]
 		if s.hasEmail(it, c.tenant, c.claim) {
+			c.taken = owner
 			return false, bulk.ErrEmailTaken
 		}
 		c.stale = &staleOwner{id: owner, key: key, now: it}

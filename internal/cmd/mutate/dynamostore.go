@@ -193,7 +193,7 @@ var dynamostore = []mutation{
 	// Reads.
 	{
 		name: "users are not read strongly consistent", file: "store/dynamostore/read.go",
-		old: `users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}`, new: `users := types.KeysAndAttributes{}`, test: "TestReadsAreConsistent",
+		old: `users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true), `, new: `users := types.KeysAndAttributes{`, test: "TestReadsAreConsistent",
 	},
 	{
 		name: "claims are not read strongly consistent", file: "store/dynamostore/read.go",
@@ -250,7 +250,7 @@ var dynamostore = []mutation{
 		name: "a release deletes the claim of another user", file: "store/dynamostore/exclusive.go",
 		old: `" WHERE " + identifier(s.attrs.ClaimKey) + "=? AND " +
 		identifier(s.attrs.ClaimUserID) + "=?", []types.AttributeValue{text(s.leaves(c)), text(c.user.ID)}`,
-		new: `" WHERE " + identifier(s.attrs.ClaimKey) + "=?", []types.AttributeValue{text(s.leaves(c))}`,
+		new:  `" WHERE " + identifier(s.attrs.ClaimKey) + "=?", []types.AttributeValue{text(s.leaves(c))}`,
 		test: "TestClaimsLeftOver",
 	},
 	{
