@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -245,12 +246,12 @@ func (b *backfill) claim(ctx context.Context, adopted []*change) (again []*chang
 			missing = append(missing, b.store.adoption(c.tenant, c.user.ID, it))
 		}
 	}
-	b.store.commitGuarded(ctx, missing)
+	b.store.commitGuarded(ctx, slices.Clone(missing))
 	for _, c := range missing {
 		switch err := *c.outcome; {
 		case err == nil:
 			b.done.Claimed++
-		case errors.Is(err, bulk.ErrConflict):
+		case errors.Is(err, bulk.ErrConflict) || errors.Is(err, errUnsettled):
 			again = append(again, c)
 		case errors.Is(err, bulk.ErrEmailTaken):
 			b.problem(BackfillProblem{c.tenant, c.user.ID, c.taken, bulk.ErrEmailTaken})

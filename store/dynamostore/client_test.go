@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -186,4 +187,38 @@ func TestLookupReadsFewClaims(t *testing.T) {
 			t.Errorf("lookup %d read %d keys by %d calls, want %d by %d", i, keys, len(client.reads), test.keys, test.calls)
 		}
 	}
+}
+
+// Scan returns users in pages of the limit, by number.
+func (c *memory) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	out := &dynamodb.ScanOutput{}
+	first := 0
+	if in.ExclusiveStartKey != nil {
+		fmt.Sscan(textOf(in.ExclusiveStartKey["pk"]), &first)
+	}
+	for i := first; i < min(first+int(*in.Limit), 100); i++ {
+		out.Items = append(out.Items, item{"pk": text(fmt.Sprint(i))})
+	}
+	if next := first + len(out.Items); next < 100 {
+		out.LastEvaluatedKey = item{"pk": text(fmt.Sprint(next))}
+	}
+	return out, nil
+}
+
+// A backfill goes no faster than it may, and stops when its context ends.
+func TestBackfillKeepsItsPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestStore(t, Options{})
+		client, start := &memory{}, time.Now()
+		done, err := s.BackfillClaims(t.Context(), client, Backfill{UsersPerSecond: 10})
+		if took := time.Since(start); err != nil || done.Items != 100 || took != 7500*time.Millisecond {
+			t.Errorf("%+v after %v, %v; want 100 items, 75 of them at 10 a second", done, took, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		done, err = s.BackfillClaims(ctx, client, Backfill{UsersPerSecond: 10})
+		if !errors.Is(err, context.DeadlineExceeded) || done.Items != 50 || done.Checkpoint == "" {
+			t.Errorf("%+v, %v; want two pages", done, err)
+		}
+	})
 }

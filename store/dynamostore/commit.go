@@ -20,6 +20,7 @@ const commitRounds = 8
 var errUnsettled = errors.New("the items kept changing")
 
 // commitGuarded makes changes, each guarded by conditions, and sets their outcomes.
+// The slice is its own then.
 //
 // A condition that fails does not say all: the change may have been done, by an
 // attempt whose answer was lost; the claim may be one that was left over. So what

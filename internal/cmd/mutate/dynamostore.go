@@ -214,6 +214,40 @@ var dynamostore = []mutation{
 		old: `s.claimsAtOnce.Store(others > having)`, new: `s.claimsAtOnce.Store(others > 0 || atOnce)`, test: "TestLookupReadsFewClaims",
 	},
 
+	// The backfill of claims.
+	{
+		name: "a backfill does not look whether the user has the email", file: "store/dynamostore/transaction.go",
+		old: `aws.String(e.name(s.attrs.Email) + "=" + e.value(text(c.base.Email)))`, new: `aws.String("attribute_exists(" + e.name(s.attrs.Key) + ")")`,
+		test: "TestBackfillWhileTheHostWrites",
+	},
+	{
+		name: "a backfill leaves out users whose emails move", file: "store/dynamostore/backfill.go",
+		old: `			again = append(again, b.store.adoption(c.tenant, c.user.ID, it))
+`, new: `			b.done.Gone++
+`, test: "TestBackfillWhileTheHostWrites",
+	},
+	{
+		name: "a backfill hides duplicates", file: "store/dynamostore/backfill.go",
+		old: `			b.problem(BackfillProblem{c.tenant, c.user.ID, c.taken, bulk.ErrEmailTaken})
+`, test: "TestBackfillReportsDuplicates",
+	},
+	{
+		name: "a backfill always begins anew", file: "store/dynamostore/backfill.go",
+		old: `parseCheckpoint(&b.store.attrs, b.After)`, new: `parseCheckpoint(&b.store.attrs, "")`, test: "TestBackfillIsResumedWhileTheHostWrites",
+	},
+	{
+		name: "a backfill claims for users who are gone", file: "store/dynamostore/backfill.go",
+		old: `case !exists || textOf(it[b.store.attrs.Email]) == "":`, new: `case false:`, test: "TestBackfillWhileTheHostWrites",
+	},
+	{
+		name: "a backfill puts claims that are there", file: "store/dynamostore/backfill.go",
+		old: `case got.owners[c.claim] == c.user.ID:`, new: `case false:`, test: "^TestBackfillClaims$",
+	},
+	{
+		name: "a backfill goes as fast as it can", file: "store/dynamostore/backfill.go",
+		old: `next.Add(pace*time.Duration(len(out.Items)))`, new: `next`, test: "TestBackfillKeepsItsPace",
+	},
+
 	// Exclusive mode.
 	{
 		name: "creates with emails are transactions", file: "store/dynamostore/store.go",
