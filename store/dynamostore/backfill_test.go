@@ -189,7 +189,8 @@ func TestBackfillIsResumedWhileTheHostWrites(t *testing.T) {
 				Problem: func(p dynamostore.BackfillProblem) { h.Errorf("a problem where there is none: %+v", p) },
 			})
 			if !errors.Is(err, killed) || done.Checkpoint != after || runs > users {
-				h.Fatalf("run %d: %+v, %v", runs, done, err)
+				h.Errorf("run %d: %+v, %v", runs, done, err)
+				break
 			}
 			if after == "" {
 				if runs < users/bulk.MaxBatch {

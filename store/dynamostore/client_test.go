@@ -113,6 +113,38 @@ func TestExclusiveCommitsTakeTurns(t *testing.T) {
 	}
 }
 
+// UpdateItem takes its time.
+func (c *memory) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	time.Sleep(time.Second)
+	return &dynamodb.UpdateItemOutput{}, nil
+}
+
+// In exclusive mode, of two writes of one call that want one email the second fails at
+// once. It must not look at the first one's claim while that user is still being
+// written, which takes two rounds here.
+func TestEmailTwiceInAnExclusiveCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestStore(t, Options{Mode: Exclusive})
+		s.client = &memory{items: map[string]item{"tbl" + "t#a": {"pk": text("t#a"), "bulkVersion": text("version of a")}}}
+		many := make(map[string]any)
+		for i := range 600 {
+			many[fmt.Sprint("field.", i)] = i
+		}
+		fields, err := bulk.NewFields(many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := &bulk.Stored{User: bulk.User{ID: "a"}, Version: "version of a"}
+		outcomes := s.Commit(t.Context(), "t", []bulk.Write{
+			{User: bulk.User{ID: "a", Email: "e@example.com", CustomFields: fields}, Base: base, Patch: bulk.Patch{Email: "e@example.com", CustomFields: fields}},
+			{User: bulk.User{ID: "b", Email: "e@example.com"}},
+		})
+		if outcomes[0] != nil || !errors.Is(outcomes[1], bulk.ErrEmailTaken) {
+			t.Errorf("outcomes are %v, want the email of the second to be taken", outcomes)
+		}
+	})
+}
+
 // All reads are strongly consistent, of users and of claims. The servers for tests
 // are so in any case.
 func TestReadsAreConsistent(t *testing.T) {

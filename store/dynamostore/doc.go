@@ -30,7 +30,7 @@
 //
 // Before the first import, emails that the host's users have already need claims:
 // for each an item in the claims table with the keys of [ClaimKey] and the user's
-// id. A host that creates users, deletes them or changes emails itself keeps the
+// id. [Store.BackfillClaims] puts them. A host that creates users, deletes them or changes emails itself keeps the
 // claims in the same transaction.
 //
 // # What it costs

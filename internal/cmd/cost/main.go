@@ -1,5 +1,5 @@
 // Command cost counts what imports cost: the requests and capacity units of 10,000
-// creates, updates and unchanged rows in each mode of dynamostore, beside a bare loop
+// creates, updates, unchanged rows and new emails in each mode of dynamostore, beside a bare loop
 // of BatchWriteItem and the least that the promises allow, what a job takes of its
 // table and bucket, and what an idle worker takes. The table in docs/operations.md is
 // made by it.

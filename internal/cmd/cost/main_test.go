@@ -46,8 +46,8 @@ func TestRowsCostTheLeast(t *testing.T) {
 				t.Errorf("%s: exclusive mode takes %+v, guarded mode %+v", name, m.units, g)
 			}
 		}
-		if len(rows) != 12 {
-			t.Errorf("%d kinds of rows, want 12", len(rows))
+		if len(rows) != 14 {
+			t.Errorf("%d kinds of rows, want 14", len(rows))
 		}
 	})
 }

@@ -20,7 +20,7 @@ const batch = bulk.MaxBatch
 
 // A kind is what is measured: rows of one sort in one mode.
 type kind struct {
-	rows  string // "create", "update" or "unchanged"
+	rows  string // "create", "update", "unchanged" or "new email"
 	named string // "id and email" or "email"
 	mode  dynamostore.Mode
 	// least is the cost of a row that the promises leave: the items that have to be
@@ -58,6 +58,13 @@ func kinds() []kind {
 				kind{"create", named, mode, create},
 				kind{"update", named, mode, units{reads: known, writes: 1}},
 				kind{"unchanged", named, mode, units{reads: known}})
+			if named == byBoth { // the user and the claim of the new email; they and the old claim
+				move := units{reads: 2, writes: 6}
+				if mode == dynamostore.Exclusive {
+					move.writes = 3
+				}
+				all = append(all, kind{"new email", named, mode, move})
+			}
 		}
 	}
 	return all
@@ -129,7 +136,7 @@ func (r *rig) run(ctx context.Context, k kind, prefix string, n int) (count, err
 	if err != nil {
 		return count{}, err
 	}
-	want := map[string]bulk.Summary{"create": {Created: n}, "update": {Updated: n}, "unchanged": {Unchanged: n}}[k.rows]
+	want := map[string]bulk.Summary{"create": {Created: n}, "update": {Updated: n}, "unchanged": {Unchanged: n}, "new email": {Updated: n}}[k.rows]
 	if summary != want {
 		return count{}, fmt.Errorf("%d rows of the kind %q came to %+v", n, k.rows, summary)
 	}
@@ -153,6 +160,9 @@ func users(k kind, prefix string, n int) []bulk.User {
 			panic(err) // it is the same each time
 		}
 		all[i] = bulk.User{Email: fmt.Sprintf("%s%06d@example.com", prefix, i), CustomFields: fields}
+		if k.rows == "new email" {
+			all[i].Email = "new." + all[i].Email
+		}
 		if k.named == byBoth {
 			all[i].ID = fmt.Sprintf("%s-%06d", prefix, i)
 		}
