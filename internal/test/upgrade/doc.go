@@ -9,6 +9,7 @@
 //	cp -r internal/test/upgrade /tmp/before/internal/test/
 //	cd /tmp/before && go run ./internal/test/upgrade/record -commit COMMIT
 //
-// and copy testdata back. A file stays when the format changes: jobs that an older
+// and copy testdata back. Command recordjobs does the same for the items of the jobs
+// table in DynamoDB, with "go run ./internal/cmd/testservers -aws --" before it. A file stays when the format changes: jobs that an older
 // version accepted are run by a newer one.
 package upgrade
