@@ -27,7 +27,7 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench fuzz soak flood cover mutate tools with-servers bench-with-servers
+.PHONY: help test api lint bench cost fuzz soak flood cover mutate tools with-servers bench-with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-with-servers:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 	$(if $(filter ./...,$(PKG)),$(foreach module,$(MODULES),$(call in,$(module),\
 		$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...)))
+
+cost: tools  ## count what imports cost, and write the table in docs/operations.md
+	$(BIN)/testservers -aws -- $(GO) run ./internal/cmd/cost
 
 fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
 	@set -e; targets=$$($(GO) test -list '^Fuzz.*($(FUZZ))' $(PKG)); \

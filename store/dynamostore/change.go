@@ -23,9 +23,17 @@ type change struct {
 	// claim is the claim that is put, "" if the user has its email already or has
 	// none; release is the claim that is deleted.
 	claim, release string
+	// claimFirst makes the claim be put by a call of its own, before the user is
+	// written. claimed means that this was done.
+	claimFirst, claimed bool
 	// stale is the claim's owner so far, who does not have the email; nil unless
 	// there is such an owner.
 	stale *staleOwner
+
+	// adopt makes the change claim the email that the user has, and check it.
+	adopt bool
+	// taken is the user who has the email, if the change failed for that.
+	taken string
 
 	way way
 	// whole makes an update replace the maps as a whole, on the condition that they

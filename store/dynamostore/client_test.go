@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -17,11 +18,11 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// A memory is a client that keeps items in memory, as far as commits in exclusive
-// mode need it, and whose writes wait to be let through.
+// A memory is a client that keeps items in memory, as far as creates in exclusive
+// mode need it, and whose writes of users wait to be let through.
 type memory struct {
 	Client
-	through chan struct{} // a write takes one; nil lets all through
+	through chan struct{} // a write of users takes one; nil lets all through
 
 	mu    sync.Mutex
 	items map[string]item // of both tables, whose keys are both "pk"
@@ -43,26 +44,46 @@ func (c *memory) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInput,
 	return &dynamodb.BatchGetItemOutput{Responses: responses}, nil
 }
 
-func (c *memory) BatchWriteItem(_ context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
-	if c.through != nil {
+var inserting = regexp.MustCompile(`^INSERT INTO "(\w+)" VALUE \{`)
+var member = regexp.MustCompile(`'(\w+)': \?`)
+
+func (c *memory) BatchExecuteStatement(_ context.Context, in *dynamodb.BatchExecuteStatementInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchExecuteStatementOutput, error) {
+	out := &dynamodb.BatchExecuteStatementOutput{}
+	for _, statement := range in.Statements {
+		var answer types.BatchStatementResponse
+		if insert := inserting.FindStringSubmatch(*statement.Statement); insert != nil {
+			it := make(item)
+			for i, name := range member.FindAllStringSubmatch(*statement.Statement, -1) {
+				it[name[1]] = statement.Parameters[i]
+			}
+			answer.Error = c.insert(insert[1], it)
+		}
+		out.Responses = append(out.Responses, answer)
+	}
+	return out, nil
+}
+
+func (c *memory) insert(table string, it item) *types.BatchStatementError {
+	if c.through != nil && table == "tbl" {
 		<-c.through
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, requests := range in.RequestItems {
-		for _, request := range requests {
-			if request.PutRequest != nil {
-				c.items[name+textOf(request.PutRequest.Item["pk"])] = maps.Clone(request.PutRequest.Item)
-			} else {
-				delete(c.items, name+textOf(request.DeleteRequest.Key["pk"]))
-			}
-		}
+	key := table + textOf(it["pk"])
+	if c.items[key] != nil {
+		return &types.BatchStatementError{Code: types.BatchStatementErrorCodeEnumDuplicateItem}
 	}
-	return &dynamodb.BatchWriteItemOutput{}, nil
+	c.items[key] = it
+	return nil
 }
 
-// In exclusive mode, a commit does not read an item that another commit of the same
-// store is about to write.
+// TransactWriteItems is for an email whose claim was left over.
+func (c *memory) TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	return &dynamodb.TransactWriteItemsOutput{}, nil
+}
+
+// In exclusive mode, a commit does not take a claim for one that was left over while
+// another commit of the same store is about to write its user.
 func TestExclusiveCommitsTakeTurns(t *testing.T) {
 	for name, test := range map[string]struct {
 		second bulk.User
@@ -92,13 +113,47 @@ func TestExclusiveCommitsTakeTurns(t *testing.T) {
 	}
 }
 
+// UpdateItem takes its time.
+func (c *memory) UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	time.Sleep(time.Second)
+	return &dynamodb.UpdateItemOutput{}, nil
+}
+
+// In exclusive mode, of two writes of one call that want one email the second fails at
+// once. It must not look at the first one's claim while that user is still being
+// written, which takes two rounds here.
+func TestEmailTwiceInAnExclusiveCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestStore(t, Options{Mode: Exclusive})
+		s.client = &memory{items: map[string]item{"tbl" + "t#a": {"pk": text("t#a"), "bulkVersion": text("version of a")}}}
+		many := make(map[string]any)
+		for i := range 600 {
+			many[fmt.Sprint("field.", i)] = i
+		}
+		fields, err := bulk.NewFields(many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := &bulk.Stored{User: bulk.User{ID: "a"}, Version: "version of a"}
+		outcomes := s.Commit(t.Context(), "t", []bulk.Write{
+			{User: bulk.User{ID: "a", Email: "e@example.com", CustomFields: fields}, Base: base, Patch: bulk.Patch{Email: "e@example.com", CustomFields: fields}},
+			{User: bulk.User{ID: "b", Email: "e@example.com"}},
+		})
+		if outcomes[0] != nil || !errors.Is(outcomes[1], bulk.ErrEmailTaken) {
+			t.Errorf("outcomes are %v, want the email of the second to be taken", outcomes)
+		}
+	})
+}
+
 // All reads are strongly consistent, of users and of claims. The servers for tests
 // are so in any case.
 func TestReadsAreConsistent(t *testing.T) {
 	client := &memory{items: make(map[string]item)}
 	s := newTestStore(t, Options{Mode: Exclusive})
 	s.client = client
-	s.Commit(t.Context(), "t", []bulk.Write{{User: bulk.User{ID: "a", Email: "e@example.com"}}})
+	for _, id := range []string{"a", "b"} { // the second one is refused, and looked at
+		s.Commit(t.Context(), "t", []bulk.Write{{User: bulk.User{ID: id, Email: "e@example.com"}}})
+	}
 	if _, err := s.Lookup(t.Context(), "t", []bulk.Ref{{ID: "a"}, {Email: "e@example.com"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -164,4 +219,38 @@ func TestLookupReadsFewClaims(t *testing.T) {
 			t.Errorf("lookup %d read %d keys by %d calls, want %d by %d", i, keys, len(client.reads), test.keys, test.calls)
 		}
 	}
+}
+
+// Scan returns users in pages of the limit, by number.
+func (c *memory) Scan(_ context.Context, in *dynamodb.ScanInput, _ ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	out := &dynamodb.ScanOutput{}
+	first := 0
+	if in.ExclusiveStartKey != nil {
+		fmt.Sscan(textOf(in.ExclusiveStartKey["pk"]), &first)
+	}
+	for i := first; i < min(first+int(*in.Limit), 100); i++ {
+		out.Items = append(out.Items, item{"pk": text(fmt.Sprint(i))})
+	}
+	if next := first + len(out.Items); next < 100 {
+		out.LastEvaluatedKey = item{"pk": text(fmt.Sprint(next))}
+	}
+	return out, nil
+}
+
+// A backfill goes no faster than it may, and stops when its context ends.
+func TestBackfillKeepsItsPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestStore(t, Options{})
+		client, start := &memory{}, time.Now()
+		done, err := s.BackfillClaims(t.Context(), client, Backfill{UsersPerSecond: 10})
+		if took := time.Since(start); err != nil || done.Items != 100 || took != 7500*time.Millisecond {
+			t.Errorf("%+v after %v, %v; want 100 items, 75 of them at 10 a second", done, took, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		done, err = s.BackfillClaims(ctx, client, Backfill{UsersPerSecond: 10})
+		if !errors.Is(err, context.DeadlineExceeded) || done.Items != 50 || done.Checkpoint == "" {
+			t.Errorf("%+v, %v; want two pages", done, err)
+		}
+	})
 }

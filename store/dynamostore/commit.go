@@ -20,6 +20,7 @@ const commitRounds = 8
 var errUnsettled = errors.New("the items kept changing")
 
 // commitGuarded makes changes, each guarded by conditions, and sets their outcomes.
+// The slice is its own then.
 //
 // A condition that fails does not say all: the change may have been done, by an
 // attempt whose answer was lost; the claim may be one that was left over. So what
@@ -32,7 +33,7 @@ func (s *Store) commitGuarded(ctx context.Context, changes []*change) {
 	open := changes
 	for range commitRounds {
 		s.send(ctx, open)
-		open = slices.DeleteFunc(open, func(c *change) bool { return !c.unsettled })
+		open = slices.DeleteFunc(open, func(c *change) bool { return !c.unsettled || *c.outcome != nil })
 		if len(open) == 0 {
 			return
 		}
@@ -46,7 +47,7 @@ func (s *Store) commitGuarded(ctx context.Context, changes []*change) {
 // choose sets the cheapest way that can say the change.
 func (s *Store) choose(c *change) {
 	switch {
-	case c.claim != "":
+	case c.claim != "" && !s.claimsFirst:
 		c.way = wayTransaction
 	case c.isCreate() || s.fitsStatement(c):
 		c.way = wayStatement
@@ -54,10 +55,14 @@ func (s *Store) choose(c *change) {
 		c.way = wayUpdate
 	}
 	c.whole = c.way != wayStatement && !s.fitsPaths(c)
+	c.claimFirst = c.claim != "" && c.way != wayTransaction
 }
 
 // fitsStatement reports whether a statement can say the update.
 func (s *Store) fitsStatement(c *change) bool {
+	if c.patch.Email != "" && c.base.Email == "" {
+		return false // it has no words for all that is no email
+	}
 	if !s.plain || !plainNames(c.patch.CustomFields) || !plainNames(c.patch.Metadata) {
 		return false
 	}
@@ -89,17 +94,20 @@ func plainName(name string) bool {
 
 // send makes changes. Each has an outcome then, or is done, or unsettled.
 func (s *Store) send(ctx context.Context, changes []*change) {
+	for _, c := range changes {
+		c.unsettled = c.whole && c.now == nil // what replaces a map has to know it
+	}
+	s.putClaims(ctx, changes)
 	var byWay [ways][]*change
 	for _, c := range changes {
-		// What replaces a map has to know it.
-		if c.unsettled = c.whole && c.now == nil; !c.unsettled {
+		if !c.unsettled && *c.outcome == nil {
 			byWay[c.way] = append(byWay[c.way], c)
 		}
 	}
 	var calls sync.WaitGroup
-	for _, call := range pack(byWay[wayStatement], maxStatements, func(*change) int { return 1 }) {
-		calls.Go(func() { s.sendStatements(ctx, call) })
-	}
+	calls.Go(func() {
+		s.batchStatements(ctx, byWay[wayStatement], s.userStatement, func(c *change, err error) { c.end(ctx, err) })
+	})
 	for _, c := range byWay[wayUpdate] {
 		calls.Go(func() { s.sendUpdate(ctx, c) })
 	}
@@ -115,7 +123,7 @@ func (s *Store) send(ctx context.Context, changes []*change) {
 // settle looks at the items of unsettled changes. It sets the outcome of those that
 // are decided, and returns the others, ready to be sent again.
 func (s *Store) settle(ctx context.Context, changes []*change) (open []*change) {
-	got, err := s.readFor(ctx, changes, false)
+	got, err := s.readFor(ctx, changes)
 	if err != nil {
 		failAll(changes, err)
 		return nil
@@ -123,7 +131,7 @@ func (s *Store) settle(ctx context.Context, changes []*change) (open []*change) 
 	for _, c := range changes {
 		done, err := s.judge(c, got)
 		if err == nil && !done {
-			err = s.advance(c)
+			err = s.advance(c, got)
 		}
 		switch {
 		case err != nil:
@@ -135,11 +143,9 @@ func (s *Store) settle(ctx context.Context, changes []*change) (open []*change) 
 	return open
 }
 
-// readFor reads the items that changes concern, and the users who have their claims;
-// with all attributes if whole.
-func (s *Store) readFor(ctx context.Context, changes []*change, whole bool) (*seen, error) {
+// readFor reads the items that changes concern, and the users who have their claims.
+func (s *Store) readFor(ctx context.Context, changes []*change) (*seen, error) {
 	want, got := newWanted(), newSeen()
-	want.whole = whole
 	for _, c := range changes {
 		want.users[c.key] = true
 		for _, claim := range []string{c.claim, c.release} {
@@ -152,7 +158,6 @@ func (s *Store) readFor(ctx context.Context, changes []*change, whole bool) (*se
 		return nil, err
 	}
 	owners := newWanted()
-	owners.whole = whole
 	for _, c := range changes {
 		if owner := c.otherOwner(c.claim, got); owner != "" {
 			if key := s.opts.UserKey(c.tenant, owner); key.valid(s.attrs.SortKey != "") {
@@ -183,6 +188,7 @@ func (s *Store) judge(c *change, got *seen) (done bool, err error) {
 		key := s.opts.UserKey(c.tenant, owner)
 		it := got.users[key]
 		if s.hasEmail(it, c.tenant, c.claim) {
+			c.taken = owner
 			return false, bulk.ErrEmailTaken
 		}
 		c.stale = &staleOwner{id: owner, key: key, now: it}
@@ -204,10 +210,15 @@ func (c *change) otherOwner(claim string, got *seen) string {
 
 // advance takes the change to the next way, if the last one is of no use, or returns
 // why there is none.
-func (s *Store) advance(c *change) error {
+func (s *Store) advance(c *change, got *seen) error {
 	cause := c.cause
 	c.cause = nil
 	switch {
+	case c.claimFirst: // the claim was refused
+		c.claimFirst = false
+		if got.owners[c.claim] != c.user.ID {
+			c.way = wayTransaction
+		}
 	case c.way == wayStatement && c.isCreate():
 		c.way = wayTransaction
 	case c.way == wayStatement:

@@ -23,22 +23,22 @@
 //
 // The names of all attributes are options, and [Options.UserKey] says how the key
 // is made, so the users table can be one that the host program has already. What
-// else its items hold is not read, not changed and not lost (except as [Exclusive]
-// says), and items that other programs made can be updated: custom fields and
+// else its items hold is not read, not changed and not lost, and items that other programs made can be updated: custom fields and
 // metadata are changed field by field, so the host may change other fields at the
 // same time. Values that JSON does not have are shown as near as can be: sets as
 // arrays, binary as base64. They are never written back.
 //
 // Before the first import, emails that the host's users have already need claims:
 // for each an item in the claims table with the keys of [ClaimKey] and the user's
-// id. A host that creates users, deletes them or changes emails itself keeps the
+// id. [Store.BackfillClaims] puts them. A host that creates users, deletes them or changes emails itself keeps the
 // claims in the same transaction.
 //
 // # What it costs
 //
 // A create with an email is a transaction of two items, so four write units for the
 // smallest ones. Other writes are one write unit for each kilobyte of the item,
-// whatever part of it changes; a change of email is a transaction of three items. A
+// whatever part of it changes; a change of email is a transaction of three items.
+// [Exclusive] mode makes single writes of these transactions, for half of the units. A
 // Commit takes its writes to DynamoDB in batches of [bulk.MaxBatch]. A Lookup reads
 // each user that is named by id, strongly consistent, and the claim of each email,
 // unless the user named beside it has that email; it is one BatchGetItem, and a
@@ -52,7 +52,7 @@
 //
 // On the users table: dynamodb:BatchGetItem, ConditionCheckItem, PartiQLInsert,
 // PartiQLUpdate, PutItem and UpdateItem. On the claims table: dynamodb:BatchGetItem,
-// DeleteItem and PutItem. [Exclusive] mode also needs BatchWriteItem on both.
+// DeleteItem and PutItem, in [Exclusive] mode also PartiQLInsert and PartiQLDelete.
 // [CreateTables] needs CreateTable and DescribeTable.
 //
 // # Throttling

@@ -2,19 +2,21 @@ package dynamostore
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"sync"
+	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bulkops/bulkops/bulk"
 )
 
 // commitExclusive makes changes for the caller of [Exclusive], who says that nobody
-// else is there. Commits of this store that concern the same users or emails take
-// turns.
+// else is there. Then a change of several items needs no transaction, which costs
+// twice as much: the claim is put first, then the user is written, each on its
+// condition, and the old claim is released last. In this order, a crash leaves nobody
+// with an email that is not claimed.
+//
+// Between the first step and the second the claim looks like one that was left over.
+// So commits of this store that concern the same emails take turns.
 func (s *Store) commitExclusive(ctx context.Context, changes []*change) {
 	var keys []any
 	for _, c := range changes {
@@ -26,165 +28,81 @@ func (s *Store) commitExclusive(ctx context.Context, changes []*change) {
 		return
 	}
 	defer release()
-	// Only where an email moves do conditions cost more, as they take a transaction.
-	var moves, others []*change
-	for _, c := range changes {
-		if c.claim != "" {
-			moves = append(moves, c)
-		} else {
-			others = append(others, c)
-		}
-	}
-	var commits sync.WaitGroup
-	defer commits.Wait()
-	if len(others) > 0 {
-		commits.Go(func() { s.commitGuarded(ctx, others) })
-	}
-	if len(moves) > 0 {
-		s.commitUnguarded(ctx, moves)
-	}
+	s.commitGuarded(ctx, claimOnce(changes))
+	s.releaseClaims(ctx, changes)
 }
 
-// commitUnguarded makes changes without conditions: it reads what there is, decides,
-// and writes whole items.
-func (s *Store) commitUnguarded(ctx context.Context, changes []*change) {
-	got, err := s.readFor(ctx, changes, true)
-	if err != nil {
-		failAll(changes, err)
-		return
-	}
-	s.decide(changes, got)
-	// In this order, a crash leaves nobody with an email that is not claimed.
-	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
-	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
-}
-
-// decide sets the outcomes of the changes that cannot be made, by what was read.
-func (s *Store) decide(changes []*change, got *seen) {
-	taken := make(map[any]bool) // by an earlier write of this call
+// claimOnce fails the changes that claim an email which an earlier one of the call
+// claims, and returns the others.
+func claimOnce(changes []*change) []*change {
+	claimed := make(map[string]bool)
+	var others []*change
 	for _, c := range changes {
-		// The version is new, so the change is never found done.
-		_, err := s.judge(c, got)
-		switch {
-		case err != nil:
-		case taken[c.key]:
-			err = bulk.ErrConflict
-		case taken[c.claim]:
-			err = bulk.ErrEmailTaken
-		default:
-			err = s.checkMaps(c)
-		}
-		if err != nil {
-			c.fail(err)
+		if c.claim != "" && claimed[c.claim] {
+			c.fail(bulk.ErrEmailTaken)
 			continue
 		}
-		taken[c.key], taken[c.claim] = true, true
+		claimed[c.claim] = true
+		others = append(others, c)
 	}
+	return others
 }
 
-// claimRequest, userRequest and releaseRequest are what a change does to the tables,
-// nil for nothing.
-func (s *Store) claimRequest(c *change) *types.WriteRequest {
-	return &types.WriteRequest{PutRequest: &types.PutRequest{Item: s.newClaim(c.claim, c.user.ID)}}
-}
-
-func (s *Store) userRequest(c *change) *types.WriteRequest {
-	return &types.WriteRequest{PutRequest: &types.PutRequest{Item: s.wholeItem(c)}}
-}
-
-func (s *Store) releaseRequest(c *change) *types.WriteRequest {
-	if c.release == "" {
-		return nil
-	}
-	return &types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{s.attrs.ClaimKey: text(c.release)}}}
-}
-
-// wholeItem returns the item of a user as it is to be: what was read with the change
-// laid over it, so that what the store does not know stays.
-func (s *Store) wholeItem(c *change) item {
-	if c.isCreate() {
-		return s.newItem(c)
-	}
-	it := maps.Clone(c.now)
-	it[s.attrs.Version] = text(c.version)
-	it[s.attrs.Mark] = text(c.mark)
-	if c.patch.Email != "" {
-		it[s.attrs.Email] = text(c.patch.Email)
-	}
-	for _, m := range s.maps(c) {
-		if !m.patch.IsZero() {
-			it[m.name] = merged(c.now[m.name], m.patch)
-		}
-	}
-	return it
-}
-
-// put makes the request that each change has for a table, if it has one and did not
-// fail before, by BatchWriteItem. It sets the outcomes of those that fail.
-func (s *Store) put(ctx context.Context, changes []*change, table string, request func(*change) *types.WriteRequest) {
-	var open []*change
-	requests := make(map[*change]types.WriteRequest, len(changes))
+// putClaims puts the claims that are put before their users. A change whose claim is
+// refused is unsettled.
+func (s *Store) putClaims(ctx context.Context, changes []*change) {
+	var first []*change
 	for _, c := range changes {
-		if *c.outcome != nil {
-			continue
-		}
-		if r := request(c); r != nil {
-			requests[c] = *r
-			open = append(open, c)
+		if c.claimFirst {
+			first = append(first, c)
 		}
 	}
-	for _, call := range pack(open, maxPuts, func(*change) int { return 1 }) {
-		s.putCall(ctx, call, table, requests)
-	}
-}
-
-// putCall makes the requests of one call, and again those that DynamoDB leaves
-// undone.
-func (s *Store) putCall(ctx context.Context, open []*change, table string, requests map[*change]types.WriteRequest) {
-	err := s.writes.repeat(ctx, len(open), func() (answer, error) {
-		list := make([]types.WriteRequest, len(open))
-		for i, c := range open {
-			list[i] = requests[c]
+	s.batchStatements(ctx, first, s.claimStatement, func(c *change, err error) {
+		if err == nil {
+			c.claimFirst, c.claimed = false, true
+			return
 		}
-		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
-			RequestItems: map[string][]types.WriteRequest{table: list},
-		})
-		if err != nil {
-			return answer{}, err
-		}
-		undone := s.keysOf(out.UnprocessedItems[table], table)
-		open = slices.DeleteFunc(open, func(c *change) bool { return !undone[s.keyOf(requests[c], table)] })
-		return notProcessed(len(open)), nil
+		c.end(ctx, err)
 	})
-	if half := len(open) / 2; half > 0 && faultOf(err) == invalid {
-		// Nobody says which of them it is.
-		s.putCall(ctx, open[:half], table, requests)
-		s.putCall(ctx, open[half:], table, requests)
-		return
-	}
-	failAll(open, callError(ctx, err))
 }
 
-func (s *Store) keysOf(requests []types.WriteRequest, table string) map[any]bool {
-	keys := make(map[any]bool)
-	for _, request := range requests {
-		keys[s.keyOf(request, table)] = true
+// releaseClaims deletes the old claims of users that were written, and those that
+// were put for users that can not be written.
+func (s *Store) releaseClaims(ctx context.Context, changes []*change) {
+	var leaving []*change
+	for _, c := range changes {
+		if c.way != wayTransaction && s.leaves(c) != "" {
+			leaving = append(leaving, c)
+		}
 	}
-	return keys
+	s.batchStatements(ctx, leaving, s.releaseStatement, func(c *change, err error) {
+		// What is refused is not this user's to give up.
+		if *c.outcome == nil && err != nil && faultOf(err) != refused {
+			c.fail(callError(ctx, err))
+		}
+	})
 }
 
-// keyOf returns the key of the item that a request is about, as [change.items]
-// does.
-func (s *Store) keyOf(request types.WriteRequest, table string) any {
-	var it item
-	if request.PutRequest != nil {
-		it = request.PutRequest.Item
-	} else {
-		it = request.DeleteRequest.Key
+// leaves returns the claim that a change leaves behind, "" if there is none. A claim
+// that it put stays if the user may still be written.
+func (s *Store) leaves(c *change) string {
+	switch err := *c.outcome; {
+	case err == nil:
+		return c.release
+	case c.claimed && (errors.Is(err, bulk.ErrConflict) || errors.Is(err, bulk.ErrUserTooLarge)) && !s.hasEmail(c.now, c.tenant, c.claim):
+		return c.claim
 	}
-	if table == s.opts.UsersTable {
-		return s.attrs.keyOf(it)
-	}
-	return textOf(it[s.attrs.ClaimKey])
+	return ""
+}
+
+// claimStatement claims the email of a change, or fails if there is a claim.
+func (s *Store) claimStatement(c *change) (string, []types.AttributeValue) {
+	return insertInto(s.opts.ClaimsTable, s.newClaim(c.claim, c.user.ID))
+}
+
+// releaseStatement deletes the claim that a change leaves behind, if it names the
+// user.
+func (s *Store) releaseStatement(c *change) (string, []types.AttributeValue) {
+	return "DELETE FROM " + identifier(s.opts.ClaimsTable) + " WHERE " + identifier(s.attrs.ClaimKey) + "=? AND " +
+		identifier(s.attrs.ClaimUserID) + "=?", []types.AttributeValue{text(s.leaves(c)), text(c.user.ID)}
 }

@@ -22,7 +22,7 @@ func TestExclusiveCommitBreaksOff(t *testing.T) {
 	eachHost(t, exclusiveOnly, func(h *host) {
 		for _, test := range []struct {
 			kind    string
-			writes  int // calls of BatchWriteItem that it takes
+			writes  int // calls of BatchExecuteStatement that it takes
 			forGood bool
 		}{{"create", 2, true}, {"create", 2, false}, {"update", 3, true}, {"update", 3, false}} {
 			for broken := 1; broken <= test.writes; broken++ {
@@ -52,13 +52,13 @@ func TestExclusiveCommitBreaksOff(t *testing.T) {
 	})
 }
 
-// commitBroken commits a write, whose nth call of BatchWriteItem fails, and all that
-// follow if it is for good.
+// commitBroken commits a write, whose nth call of BatchExecuteStatement fails, and all
+// that follow if it is for good.
 func (h *host) commitBroken(w bulk.Write, n int, forGood bool) error {
 	faults := awstest.NewFaults(h, awstest.Transport(h), 1, awstest.Rule{Kind: awstest.ServerError})
 	sound, calls := awstest.Transport(h), 0
 	transport := roundTripper(func(r *http.Request) (*http.Response, error) {
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchWriteItem") {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchExecuteStatement") {
 			if calls++; calls == n || forGood && calls > n {
 				return faults.RoundTrip(r)
 			}
@@ -92,22 +92,109 @@ func TestSameItemTwiceInACall(t *testing.T) {
 	})
 }
 
-// A user who is both written and named by the claim of another write's email keeps
-// what the store does not know.
-func TestExclusiveCommitKeepsAttributesOfOwners(t *testing.T) {
+// Whatever a commit in exclusive mode changes of a user, what the store does not know
+// stays, also where the host writes it at the same time.
+func TestExclusiveCommitKeepsAttributes(t *testing.T) {
 	eachHost(t, exclusiveOnly, func(h *host) {
-		h.create(bulk.User{ID: "owner", Email: "e@example.com"})
-		h.mustUpdate("owner", "SET hostAttribute=:v", item{":v": text("mine")})
-		owner := h.lookup(bulk.Ref{ID: "owner"}).ByID
-		outcomes := h.store.Commit(h.Context(), "t", []bulk.Write{
-			patched(owner, bulk.Patch{Email: "new@example.com"}),
-			{User: bulk.User{ID: "other", Email: "e@example.com"}},
+		base := h.create(bulk.User{ID: "u", Email: "e@example.com", CustomFields: fields(`{"a":1}`)})
+		err := h.commitWhile(patched(base, bulk.Patch{Email: "new@example.com"}), "BatchExecuteStatement", 2, func() {
+			h.mustUpdate("u", "SET hostAttribute=:v, customFields.host=:v", item{":v": text("mine")})
 		})
-		if outcomes[0] != nil || !errors.Is(outcomes[1], bulk.ErrEmailTaken) {
-			h.Errorf("outcomes are %v", outcomes)
+		if err != nil {
+			h.Error(err)
 		}
-		if !cmp.Equal(h.user("owner")["hostAttribute"], text("mine"), ignoreSDK) {
+		h.hasEmail("u", "new@example.com")
+		if !cmp.Equal(h.user("u")["hostAttribute"], text("mine"), ignoreSDK) {
 			h.Error("the host's attribute is lost")
+		}
+		if got := h.lookup(bulk.Ref{ID: "u"}).ByID.CustomFields; got != fields(`{"a":1,"host":"mine"}`) {
+			h.Errorf("custom fields are %s", got)
+		}
+		if owner := h.owner("e@example.com"); owner != "" {
+			h.Errorf("the old email is still claimed by %q", owner)
+		}
+	})
+}
+
+// A claim that was put for a user who is not as it was looked up is taken back, but
+// for one that the user needs.
+func TestExclusiveCommitTakesClaimsBack(t *testing.T) {
+	eachHost(t, exclusiveOnly, func(h *host) {
+		base := h.create(bulk.User{ID: "u", Email: "old@example.com"})
+		h.done(patched(base, bulk.Patch{CustomFields: fields(`{"a":1}`)}))
+		h.put(h.opts.UsersTable, item{"pk": userKey("host's")["pk"], "email": text("HOST@example.com")})
+		for _, test := range []struct {
+			write bulk.Write
+			email string
+			owner string
+		}{
+			{patched(base, bulk.Patch{Email: "new@example.com"}), "new@example.com", ""},
+			{bulk.Write{User: bulk.User{ID: "u", Email: "new@example.com"}}, "new@example.com", ""},
+			{bulk.Write{User: bulk.User{ID: "host's", Email: "host@example.com"}}, "host@example.com", "host's"},
+		} {
+			if err := h.commit(test.write); !errors.Is(err, bulk.ErrConflict) {
+				h.Errorf("%s: %v, want ErrConflict", test.write.User.ID, err)
+			}
+			if got := h.owner(test.email); got != test.owner {
+				h.Errorf("%s is claimed by %q, want %q", test.email, got, test.owner)
+			}
+		}
+		h.hasEmail("u", "old@example.com")
+	})
+}
+
+// A claim of its own that a crash left over is no reason for a user to be written by
+// a transaction.
+func TestExclusiveCommitFindsItsClaim(t *testing.T) {
+	eachHost(t, exclusiveOnly, func(h *host) {
+		h.put(h.opts.ClaimsTable, item{"pk": text(dynamostore.ClaimKey("t", "e@example.com")), "userId": text("u")})
+		calls := h.count(bulk.Write{User: bulk.User{ID: "u", Email: "e@example.com"}})
+		h.hasEmail("u", "e@example.com")
+		// The claim; the look at what refused it; the user.
+		if n, transactions := calls.Calls(), calls.Calls("TransactWriteItems"); n != 3 || transactions != 0 {
+			h.Errorf("%d calls, %d of them transactions: %v", n, transactions, calls)
+		}
+	})
+}
+
+// count commits a write and counts its calls.
+func (h *host) count(w bulk.Write) *awstest.Faults {
+	h.Helper()
+	calls := awstest.NewFaults(h, awstest.Transport(h), 1) // none: it counts
+	store, err := dynamostore.New(h.server.DynamoDB(calls), h.opts)
+	if err != nil {
+		h.Fatal(err)
+	}
+	if err := store.Commit(h.Context(), "t", []bulk.Write{w})[0]; err != nil {
+		h.Error(err)
+	}
+	return calls
+}
+
+// A write that moves an email is made of single writes in exclusive mode, without a
+// read or a transaction, whether it is a create, a change or a first email.
+func TestExclusiveMovesReadNothing(t *testing.T) {
+	eachHost(t, exclusiveOnly, func(h *host) {
+		user, without := h.create(bulk.User{ID: "u", Email: "u@example.com"}), h.create(bulk.User{ID: "without"})
+		for name, test := range map[string]struct {
+			write bulk.Write
+			calls map[string]int
+		}{
+			"create": {bulk.Write{User: bulk.User{ID: "new", Email: "new@example.com"}}, map[string]int{"BatchExecuteStatement": 2}},
+			"change": {patched(user, bulk.Patch{Email: "u2@example.com"}), map[string]int{"BatchExecuteStatement": 3}},
+			"first email": {patched(without, bulk.Patch{Email: "first@example.com"}),
+				map[string]int{"BatchExecuteStatement": 1, "UpdateItem": 1}},
+		} {
+			calls, all := h.count(test.write), 0
+			for operation, n := range test.calls {
+				if got := calls.Calls(operation); got != n {
+					h.Errorf("%s takes %d calls of %s, want %d", name, got, operation, n)
+				}
+				all += n
+			}
+			if got := calls.Calls(); got != all {
+				h.Errorf("%s takes %d calls, want %d: %v", name, got, all, calls)
+			}
 		}
 	})
 }
@@ -117,21 +204,14 @@ func TestExclusiveCommitKeepsAttributesOfOwners(t *testing.T) {
 func TestExclusiveUpdatesReadNothing(t *testing.T) {
 	eachHost(t, modes, func(h *host) {
 		base := h.create(bulk.User{ID: "u", Email: "u@example.com"})
-		faults := awstest.NewFaults(h, awstest.Transport(h), 1) // none: it counts
-		store, err := dynamostore.New(h.server.DynamoDB(faults), h.opts)
-		if err != nil {
-			h.Fatal(err)
-		}
 		for _, w := range []bulk.Write{
 			patched(base, bulk.Patch{CustomFields: fields(`{"a":1}`), Email: "U@example.com"}),
 			{User: bulk.User{ID: "without email"}},
 		} {
-			if err := store.Commit(h.Context(), "t", []bulk.Write{w})[0]; err != nil {
-				h.Error(err)
+			calls := h.count(w)
+			if all, statements := calls.Calls(), calls.Calls("BatchExecuteStatement"); all != 1 || statements != 1 {
+				h.Errorf("a write took %d calls, %d of them statements: %v", all, statements, calls)
 			}
-		}
-		if all, statements := faults.Calls(), faults.Calls("BatchExecuteStatement"); all != 2 || statements != 2 {
-			h.Errorf("two writes took %d calls, %d of them statements: %v", all, statements, faults)
 		}
 	})
 }

@@ -9,8 +9,6 @@ const (
 	// [bulk.MaxBatch] elements never needs more: two keys for a reference, three
 	// for a write.
 	maxGetKeys = 100
-	// maxPuts is how many requests a BatchWriteItem has.
-	maxPuts = 25
 	// maxStatements is how many statements a BatchExecuteStatement has.
 	maxStatements = 25
 	// maxStatement is the length of a statement. Source: API reference,

@@ -55,16 +55,14 @@ const (
 	// Exclusive is for a first migration into tables that nobody else writes
 	// meanwhile: no other program, no other Store and no other process. Then it
 	// keeps the promises too, and a create with an email, or a change of one, takes
-	// half of the write units: items are read, compared and written as a whole by
-	// BatchWriteItem, without conditions. Other writes are made as by Guarded, which
-	// costs no more.
+	// half of the write units: claim and user are written one after the other, each
+	// on its condition, and not in a transaction. Other writes are made as by
+	// Guarded.
 	//
-	// What another writer does to the same user at the same time may be lost:
-	// attributes that are not the store's, fields, whole updates; and two users
-	// may get one email. A write is not atomic across a crash, but its steps are in
-	// such an order (claim, user, release of the old claim) that every user that is
-	// there has its email claimed, and a claim that was left over is free to be
-	// taken.
+	// If somebody else gives or takes emails at the same time, two users may get one
+	// email. A write is not atomic across a crash, but its steps are in such an order
+	// (claim, user, release of the old claim) that every user that is there has its
+	// email claimed, and a claim that was left over is free to be taken.
 	Exclusive
 )
 

@@ -13,8 +13,6 @@ import (
 type wanted struct {
 	users  map[Key]bool
 	claims map[string]bool
-	// whole reads all attributes of users, not just those of the store.
-	whole bool
 }
 
 func newWanted() *wanted { return &wanted{users: make(map[Key]bool), claims: make(map[string]bool)} }
@@ -57,15 +55,12 @@ func (s *Store) read(ctx context.Context, want *wanted, got *seen) error {
 func (s *Store) getRequest(want *wanted) map[string]types.KeysAndAttributes {
 	request := make(map[string]types.KeysAndAttributes)
 	if len(want.users) > 0 {
-		users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+		var e expression
+		users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String(s.projection(&e))}
 		for k := range want.users {
 			users.Keys = append(users.Keys, s.attrs.userKey(k))
 		}
-		if !want.whole {
-			var e expression
-			users.ProjectionExpression = aws.String(s.projection(&e))
-			users.ExpressionAttributeNames = e.names
-		}
+		users.ExpressionAttributeNames = e.names
 		request[s.opts.UsersTable] = users
 	}
 	if len(want.claims) > 0 {

@@ -25,8 +25,7 @@ type answer struct {
 	cause     error // why parts are left
 }
 
-// errNotProcessed is the throttle that BatchGetItem and BatchWriteItem report by
-// doing only a part.
+// errNotProcessed is the throttle that BatchGetItem reports by doing only a part.
 var errNotProcessed = errors.New("DynamoDB left a part of the call undone")
 
 // notProcessed is the answer of a call that left so many parts undone.

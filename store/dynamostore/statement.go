@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -24,24 +25,23 @@ func literal(s string) string {
 	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
 }
 
-// statementOf returns the statement that makes a change, and its parameters.
-func (s *Store) statementOf(c *change) (string, []types.AttributeValue) {
+// userStatement makes a change of a user.
+func (s *Store) userStatement(c *change) (string, []types.AttributeValue) {
 	if c.isCreate() {
-		return s.insertStatement(c)
+		return insertInto(s.opts.UsersTable, s.newItem(c))
 	}
 	return s.updateStatement(c)
 }
 
-// insertStatement creates a user, or fails if there is one.
-func (s *Store) insertStatement(c *change) (string, []types.AttributeValue) {
-	it := s.newItem(c)
+// insertInto returns a statement that creates an item, or fails if there is one.
+func insertInto(table string, it item) (string, []types.AttributeValue) {
 	var members []string
 	var parameters []types.AttributeValue
 	for _, name := range slices.Sorted(maps.Keys(it)) {
 		members = append(members, literal(name)+": ?")
 		parameters = append(parameters, it[name])
 	}
-	return "INSERT INTO " + identifier(s.opts.UsersTable) + " VALUE {" + strings.Join(members, ", ") + "}", parameters
+	return "INSERT INTO " + identifier(table) + " VALUE {" + strings.Join(members, ", ") + "}", parameters
 }
 
 // updateStatement changes the paths of the patch if the user is as it was looked
@@ -86,18 +86,31 @@ func (s *Store) updateStatement(c *change) (string, []types.AttributeValue) {
 		assign(" AND ", identifier(a.Version), text(c.base.Version))
 	}
 	if c.patch.Email != "" {
-		// There is an old email: to claim a first one takes a transaction.
+		// There is an old email: a first one is not for statements.
 		assign(" AND ", identifier(a.Email), text(c.base.Email))
 	}
 	return b.String(), parameters
 }
 
-// sendStatements makes changes by one BatchExecuteStatement, and more for what is
-// throttled. An answer of HTTP 200 says nothing: every statement has an error of its
-// own.
-func (s *Store) sendStatements(ctx context.Context, changes []*change) {
+// A statementOf returns a statement about a change, and its parameters.
+type statementOf func(*change) (string, []types.AttributeValue)
+
+// batchStatements executes a statement for each change, as many at once as a call
+// takes, and tells end what became of each.
+func (s *Store) batchStatements(ctx context.Context, changes []*change, of statementOf, end func(*change, error)) {
+	var calls sync.WaitGroup
+	for _, call := range pack(changes, maxStatements, func(*change) int { return 1 }) {
+		calls.Go(func() { s.sendStatements(ctx, call, of, end) })
+	}
+	calls.Wait()
+}
+
+// sendStatements executes statements by one BatchExecuteStatement, and more for what
+// is throttled. An answer of HTTP 200 says nothing: every statement has an error of
+// its own.
+func (s *Store) sendStatements(ctx context.Context, changes []*change, of statementOf, end func(*change, error)) {
 	err := s.writes.repeat(ctx, len(changes), func() (answer, error) {
-		out, err := s.client.BatchExecuteStatement(ctx, s.statements(changes))
+		out, err := s.client.BatchExecuteStatement(ctx, statements(changes, of))
 		switch {
 		case err != nil:
 			return answer{}, err
@@ -118,21 +131,21 @@ func (s *Store) sendStatements(ctx context.Context, changes []*change) {
 			if f.again() || f == passing {
 				left, a.cause = append(left, c), err
 			} else {
-				c.end(ctx, err)
+				end(c, err)
 			}
 		}
 		changes, a.left = left, len(left)
 		return a, nil
 	})
 	for _, c := range changes { // that are left
-		c.end(ctx, err)
+		end(c, err)
 	}
 }
 
-func (s *Store) statements(changes []*change) *dynamodb.BatchExecuteStatementInput {
+func statements(changes []*change, of statementOf) *dynamodb.BatchExecuteStatementInput {
 	input := &dynamodb.BatchExecuteStatementInput{}
 	for _, c := range changes {
-		statement, parameters := s.statementOf(c)
+		statement, parameters := of(c)
 		input.Statements = append(input.Statements, types.BatchStatementRequest{
 			Statement: aws.String(statement), Parameters: parameters,
 		})

@@ -45,7 +45,7 @@ func TestStatementsQuoteNames(t *testing.T) {
 	if got, _ := s.updateStatement(c); !strings.HasSuffix(got, ` WHERE "p""k"=? AND "v" IS MISSING`) {
 		t.Errorf("the update of a user without version ends with %q", got[len(got)-60:])
 	}
-	insert, _ := s.insertStatement(s.newChange("t", &bulk.Write{User: bulk.User{ID: "u"}}))
+	insert, _ := s.userStatement(s.newChange("t", &bulk.Write{User: bulk.User{ID: "u"}}))
 	want = `INSERT INTO "tbl" VALUE {'custom"; DELETE FROM x': ?, 'm': ?, 'metadata': ?, 'o''tenant': ?, 'p"k': ?, 'userId': ?, 'v': ?}`
 	if diff := cmp.Diff(want, insert); diff != "" {
 		t.Errorf("statement (-want +got):\n%s", diff)

@@ -14,7 +14,9 @@ type Store struct {
 	client Client
 	opts   Options
 	attrs  Attributes // those of opts
-	plain  bool       // statements can have their names
+	plain  bool       // statements can have the names of users' attributes
+	// claimsFirst is set if claims are put before users, without a transaction.
+	claimsFirst bool
 
 	reads, writes *repeater
 	// claimsAtOnce is set while users that are looked up do not have the emails that
@@ -45,9 +47,10 @@ func New(client Client, opts Options) (*Store, error) {
 		plain: !slices.ContainsFunc(
 			[]string{a.Key, a.SortKey, a.Email, a.CustomFields, a.Metadata, a.Version, a.Mark},
 			func(name string) bool { return !plainName(name) }),
-		reads:  &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
-		writes: &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
-		held:   newHeldKeys(),
+		claimsFirst: opts.Mode == Exclusive && plainName(a.ClaimKey) && plainName(a.ClaimUserID),
+		reads:       &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
+		writes:      &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
+		held:        newHeldKeys(),
 	}, nil
 }
 

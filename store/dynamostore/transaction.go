@@ -133,6 +133,9 @@ func (s *Store) userAction(c *change) types.TransactWriteItem {
 			ExpressionAttributeNames: e.names,
 		}}
 	}
+	if c.adopt {
+		return s.ownerAction(c)
+	}
 	u := s.updateOf(c)
 	return types.TransactWriteItem{Update: &types.Update{
 		TableName:                 &s.opts.UsersTable,
@@ -141,6 +144,18 @@ func (s *Store) userAction(c *change) types.TransactWriteItem {
 		ConditionExpression:       aws.String(u.condition),
 		ExpressionAttributeNames:  u.names,
 		ExpressionAttributeValues: u.values,
+	}}
+}
+
+// ownerAction holds if the user still has the email.
+func (s *Store) ownerAction(c *change) types.TransactWriteItem {
+	var e expression
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName:                 &s.opts.UsersTable,
+		Key:                       s.attrs.userKey(c.key),
+		ConditionExpression:       aws.String(e.name(s.attrs.Email) + "=" + e.value(text(c.base.Email))),
+		ExpressionAttributeNames:  e.names,
+		ExpressionAttributeValues: e.values,
 	}}
 }
 

@@ -193,7 +193,7 @@ var dynamostore = []mutation{
 	// Reads.
 	{
 		name: "users are not read strongly consistent", file: "store/dynamostore/read.go",
-		old: `users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}`, new: `users := types.KeysAndAttributes{}`, test: "TestReadsAreConsistent",
+		old: `users := types.KeysAndAttributes{ConsistentRead: aws.Bool(true), `, new: `users := types.KeysAndAttributes{`, test: "TestReadsAreConsistent",
 	},
 	{
 		name: "claims are not read strongly consistent", file: "store/dynamostore/read.go",
@@ -214,12 +214,78 @@ var dynamostore = []mutation{
 		old: `s.claimsAtOnce.Store(others > having)`, new: `s.claimsAtOnce.Store(others > 0 || atOnce)`, test: "TestLookupReadsFewClaims",
 	},
 
+	// The backfill of claims.
+	{
+		name: "a backfill does not look whether the user has the email", file: "store/dynamostore/transaction.go",
+		old: `aws.String(e.name(s.attrs.Email) + "=" + e.value(text(c.base.Email)))`, new: `aws.String("attribute_exists(" + e.name(s.attrs.Key) + ")")`,
+		test: "TestBackfillWhileTheHostWrites",
+	},
+	{
+		name: "a backfill leaves out users whose emails move", file: "store/dynamostore/backfill.go",
+		old: `			again = append(again, b.store.adoption(c.tenant, c.user.ID, it))
+`, new: `			b.done.Gone++
+`, test: "TestBackfillWhileTheHostWrites",
+	},
+	{
+		name: "a backfill hides duplicates", file: "store/dynamostore/backfill.go",
+		old: `			b.problem(BackfillProblem{c.tenant, c.user.ID, c.taken, bulk.ErrEmailTaken})
+`, test: "TestBackfillReportsDuplicates",
+	},
+	{
+		name: "a backfill always begins anew", file: "store/dynamostore/backfill.go",
+		old: `parseCheckpoint(&b.store.attrs, b.After)`, new: `parseCheckpoint(&b.store.attrs, "")`, test: "TestBackfillIsResumedWhileTheHostWrites",
+	},
+	{
+		name: "a backfill claims for users who are gone", file: "store/dynamostore/backfill.go",
+		old: `case !exists || textOf(it[b.store.attrs.Email]) == "":`, new: `case !exists && false:`, test: "TestBackfillWhileTheHostWrites",
+	},
+	{
+		name: "a backfill puts claims that are there", file: "store/dynamostore/backfill.go",
+		old: `case got.owners[c.claim] == c.user.ID:`, new: `case false:`, test: "^TestBackfillClaims$",
+	},
+	{
+		name: "a backfill goes as fast as it can", file: "store/dynamostore/backfill.go",
+		old: `next.Add(pace*time.Duration(len(out.Items)))`, new: `next.Add(0*pace)`, test: "TestBackfillKeepsItsPace",
+	},
+
 	// Exclusive mode.
 	{
-		name: "updates are dearer than guarded ones", file: "store/dynamostore/exclusive.go",
-		old: `if c.claim != "" {
-			moves`, new: `if true {
-			moves`, test: "TestExclusiveUpdatesReadNothing",
+		name: "creates with emails are transactions", file: "store/dynamostore/store.go",
+		old: `claimsFirst: opts.Mode == Exclusive && `, new: `claimsFirst: false && `, test: "TestExclusiveMovesReadNothing",
+	},
+	{
+		name: "claims are not put before the user", file: "store/dynamostore/commit.go",
+		old: `	c.claimFirst = c.claim != "" && c.way != wayTransaction
+`, test: "TestExclusiveCommitBreaksOff",
+	},
+	{
+		name: "a claim of its own is not known again", file: "store/dynamostore/commit.go",
+		old: `if got.owners[c.claim] != c.user.ID {`, new: `if true {`, test: "TestExclusiveCommitFindsItsClaim",
+	},
+	{
+		name: "a claim that was refused is taken for its own", file: "store/dynamostore/commit.go",
+		old: `if got.owners[c.claim] != c.user.ID {`, new: `if false {`, test: "TestClaimsLeftOver",
+	},
+	{
+		name: "a claim that could not be put is not missed", file: "store/dynamostore/commit.go",
+		old: `if !c.unsettled && *c.outcome == nil {`, new: `if !c.unsettled {`, test: "TestExclusiveCommitBreaksOff",
+	},
+	{
+		name: "claims are put for users that are not written", file: "store/dynamostore/exclusive.go",
+		old: `		return c.claim
+`, new: `		return ""
+`, test: "TestExclusiveCommitTakesClaimsBack",
+	},
+	{
+		name: "a claim that its user needs is taken back", file: "store/dynamostore/exclusive.go",
+		old: ` && !s.hasEmail(c.now, c.tenant, c.claim)`, new: ``, test: "TestExclusiveCommitTakesClaimsBack",
+	},
+	{
+		name: "a release deletes the claim of another user", file: "store/dynamostore/exclusive.go",
+		old: `" WHERE " + identifier(s.attrs.ClaimKey) + "=? AND " +
+		identifier(s.attrs.ClaimUserID) + "=?", []types.AttributeValue{text(s.leaves(c)), text(c.user.ID)}`,
+		new:  `" WHERE " + identifier(s.attrs.ClaimKey) + "=?", []types.AttributeValue{text(s.leaves(c))}`,
+		test: "TestClaimsLeftOver",
 	},
 	{
 		name: "commits do not take turns", file: "store/dynamostore/held.go",
@@ -230,37 +296,22 @@ var dynamostore = []mutation{
 		old: `keys = append(keys, c.items()...)`, new: `keys = append(keys, c.key)`, test: "TestExclusiveCommitsTakeTurns/same_email",
 	},
 	{
-		name: "two writes of a call create one user", file: "store/dynamostore/exclusive.go",
-		old: `case taken[c.key]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
-	},
-	{
 		name: "two writes of a call claim one email", file: "store/dynamostore/exclusive.go",
-		old: `case taken[c.claim]:`, new: `case false:`, test: "TestSameItemTwiceInACall",
+		old: `if c.claim != "" && claimed[c.claim] {`, new: `if false {`, test: "TestEmailTwiceInAnExclusiveCall",
 	},
 	{
-		name: "a write follows one that failed", file: "store/dynamostore/exclusive.go",
-		old: `if *c.outcome != nil {`, new: `if false {`, test: "TestExclusiveCommitBreaksOff",
-	},
-	{
-		name: "users are written before their emails are claimed", file: "store/dynamostore/exclusive.go",
-		old: `	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
-	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-`, new: `	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-	s.put(ctx, changes, s.opts.ClaimsTable, s.claimRequest)
-`, test: "TestExclusiveCommitBreaksOff",
+		name: "users are written before their emails are claimed", file: "store/dynamostore/commit.go",
+		old: `	s.putClaims(ctx, changes)
+	var byWay`, new: `	defer s.putClaims(ctx, changes)
+	var byWay`, test: "TestExclusiveCommitBreaksOff",
 	},
 	{
 		name: "old emails are released before users are written", file: "store/dynamostore/exclusive.go",
-		old: `	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
-	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
-`, new: `	s.put(ctx, changes, s.opts.ClaimsTable, s.releaseRequest)
-	s.put(ctx, changes, s.opts.UsersTable, s.userRequest)
+		old: `	s.commitGuarded(ctx, claimOnce(changes))
+	s.releaseClaims(ctx, changes)
+`, new: `	s.releaseClaims(ctx, changes)
+	s.commitGuarded(ctx, claimOnce(changes))
 `, test: "TestExclusiveCommitBreaksOff",
-	},
-	{
-		name: "an owner of a claim is written as far as the store knows it", file: "store/dynamostore/commit.go",
-		old: `	owners.whole = whole
-`, test: "TestExclusiveCommitKeepsAttributesOfOwners",
 	},
 	{
 		name: "a throttle is told to nobody", file: "store/dynamostore/repeat.go",

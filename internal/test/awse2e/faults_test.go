@@ -22,9 +22,9 @@ type disturbance struct {
 var disturbances = []disturbance{
 	{"Throttle", 60, 1, []awstest.Rule{{Kind: awstest.Throttle, Probability: 0.35}}, []awstest.Rule{{Kind: awstest.Throttle, Probability: 0.35}}},
 	{"ThrottledHalf", 60, 2, []awstest.Rule{{Kind: awstest.Throttle, Probability: 0.5, Operations: []string{
-		"BatchGetItem", "BatchWriteItem", "BatchExecuteStatement", "TransactWriteItems",
+		"BatchGetItem", "BatchExecuteStatement", "TransactWriteItems",
 	}}}, nil},
-	{"Unprocessed", 60, 3, []awstest.Rule{{Kind: awstest.UnprocessedKeys, Probability: 0.5}, {Kind: awstest.UnprocessedItems, Probability: 0.5}}, nil},
+	{"Unprocessed", 60, 3, []awstest.Rule{{Kind: awstest.UnprocessedKeys, Probability: 0.5}}, nil},
 	{"StatementThrottle", 80, 4, []awstest.Rule{{Kind: awstest.StatementThrottle, Probability: 0.5}}, nil},
 	{"TransactionConflict", 120, 5, []awstest.Rule{{Kind: awstest.TransactionConflict, Probability: 0.3}}, nil},
 	{"LostAnswer", 80, 6, []awstest.Rule{{Kind: awstest.LostAnswer, Probability: 0.25}}, []awstest.Rule{{Kind: awstest.LostAnswer, Probability: 0.25}}},
@@ -37,7 +37,6 @@ var disturbances = []disturbance{
 		{Kind: awstest.TransactionConflict, Probability: 0.06},
 		{Kind: awstest.StatementThrottle, Probability: 0.5},
 		{Kind: awstest.UnprocessedKeys, Probability: 0.15},
-		{Kind: awstest.UnprocessedItems, Probability: 0.15},
 		{Kind: awstest.Throttle, Probability: 0.1},
 		{Kind: awstest.SlowAnswer, Probability: 0.2, Delay: 20 * time.Millisecond},
 	}, []awstest.Rule{
@@ -50,11 +49,8 @@ var disturbances = []disturbance{
 
 // happensTo are the modes whose calls can meet a fault of that kind.
 func happensTo(kind awstest.Kind) []mode {
-	switch kind {
-	case awstest.StatementThrottle:
+	if kind == awstest.TransactionConflict {
 		return []mode{guarded}
-	case awstest.UnprocessedItems:
-		return []mode{exclusive}
 	}
 	return both
 }
