@@ -178,7 +178,9 @@ func TestGivingUpInDoubt(t *testing.T) {
 			assert.Equal(t, "STORE_ERROR", all[2], "it may have the address or not")
 			assert.Equal(t, slices.Repeat([]string{"created"}, 30), all[3:33])
 			assert.NotContains(t, []string{"created", "updated", "unchanged"}, all[33])
-			assert.LessOrEqual(t, tries, 14)
+			// Those of a second chance included: nobody else is left for whom the store
+			// could answer.
+			assert.LessOrEqual(t, tries, 22)
 		})
 	}
 }
