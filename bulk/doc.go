@@ -2,8 +2,8 @@
 // with a result of its own.
 //
 // A [Store] keeps the users, a [BlobStore] the payloads and results, a [JobQueue]
-// the jobs; packages below store, blob and jobs implement them in memory and on
-// AWS, and package bulktest proves other implementations. An [Importer] takes
+// the jobs; packages below store, blob and jobs implement them in memory, on
+// AWS and in Postgres, and package bulktest proves other implementations. An [Importer] takes
 // requests; a [Worker] runs the jobs that they become. Package httpapi puts an
 // HTTP API on them.
 //

@@ -1,8 +1,8 @@
 // Package bulktest proves that backends keep the promises of package bulk.
 //
-// [TestStore], [TestBlobStore] and [TestJobQueue] are conformance suites: every
-// promise of an interface is one named case, and a case that fails says which
-// promise is broken. [BenchmarkStore], [BenchmarkBlobStore] and
+// [TestStore], [TestBlobStore], [TestJobQueue] and [TestIdempotencyKeyStore] are
+// conformance suites: every promise of an interface is one named case, and a case that
+// fails says which promise is broken. [BenchmarkStore], [BenchmarkBlobStore] and
 // [BenchmarkJobQueue] measure a backend. A backend needs one test for each:
 //
 //	func TestConformance(t *testing.T) {

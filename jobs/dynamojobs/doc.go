@@ -27,9 +27,9 @@
 // A sparse index has the jobs that have not ended, and apart from them, by when they
 // ended, those whose end is to be told. It is a hint: it lags behind the table by some
 // milliseconds, and the condition on the record decides. In its one partition of jobs
-// that have not ended come first the jobs that can be claimed now, by a hash of the tenant and the
-// id of the job, so that the jobs of a tenant lie side by side, the oldest first. Behind
-// them come those that are under way or wait to be tried again, by the time when that
+// that have not ended come first the jobs that can be claimed now, by a hash of the
+// tenant and the id of the job, so that the jobs of a tenant lie side by side, the
+// oldest first. Behind them come those that are under way or wait to be tried again, by the time when that
 // is over. A Claim without an id goes on behind the tenant that was served last and
 // takes the first job there; one whose time is over, as that of a worker that died, it
 // first moves to its place among the others. So:
@@ -69,9 +69,10 @@
 // minute one every 12 times that: with a Poll of a second, 220,000 queries of half a read
 // unit a month, some cents on demand. A Queue tells the workers of its own process of
 // what it does itself ([Queue.Changed]), so that a job which is created in a worker's
-// process starts at once, or within Poll if the index lags. A job that another process creates starts
-// within Poll in a busy minute and within 12 times that in a quiet one. Where that is
-// too long, lower Poll, or let a bell ring that both can hear: jobs/sqsjobs is one.
+// process starts at once, or within Poll if the index lags. A job that another process
+// creates starts within Poll in a busy minute and within 12 times that in a quiet one.
+// Where that is too long, lower Poll, or let a bell ring that both can hear:
+// jobs/sqsjobs is one.
 //
 // # Versions
 //
@@ -92,8 +93,8 @@
 // apart, so that none hides another.
 //
 // A request may also arrive late, after its sender gave up on it, sent it again
-// and went on. Every write that changes a job carries a stamp, which must be higher than that of the
-// item: so a late checkpoint cannot overwrite a newer one of the same worker.
+// and went on. Every write that changes a job carries a stamp, which must be higher than
+// that of the item: so a late checkpoint cannot overwrite a newer one of the same worker.
 //
 // # Clocks
 //

@@ -23,15 +23,15 @@
 //
 // The names of all attributes are options, and [Options.UserKey] says how the key
 // is made, so the users table can be one that the host program has already. What
-// else its items hold is not read, not changed and not lost, and items that other programs made can be updated: custom fields and
-// metadata are changed field by field, so the host may change other fields at the
-// same time. Values that JSON does not have are shown as near as can be: sets as
+// else its items hold is not read, not changed and not lost, and items that other
+// programs made can be updated: custom fields and metadata are changed field by field,
+// so the host may change other fields at the same time. Values that JSON does not have are shown as near as can be: sets as
 // arrays, binary as base64. They are never written back.
 //
 // Before the first import, emails that the host's users have already need claims:
 // for each an item in the claims table with the keys of [ClaimKey] and the user's
-// id. [Store.BackfillClaims] puts them. A host that creates users, deletes them or changes emails itself keeps the
-// claims in the same transaction.
+// id. [Store.BackfillClaims] puts them. A host that creates users, deletes them or
+// changes emails itself keeps the claims in the same transaction.
 //
 // # What it costs
 //

@@ -10,6 +10,7 @@
 //	cd /tmp/before && go run ./internal/test/upgrade/record -commit COMMIT
 //
 // and copy testdata back. Command recordjobs does the same for the items of the jobs
-// table in DynamoDB, with "go run ./internal/cmd/testservers -aws --" before it. A file stays when the format changes: jobs that an older
-// version accepted are run by a newer one.
+// table in DynamoDB, with "go run ./internal/cmd/testservers -aws --" before it. A file
+// stays when the format changes: jobs that an older version accepted are run by a newer
+// one.
 package upgrade
