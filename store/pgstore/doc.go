@@ -23,7 +23,7 @@
 //   - custom fields and metadata, jsonb;
 //   - a version with a default that never comes back, such as a uuid with gen_random_uuid(), and
 //     a trigger that sets it anew when the host changes one of the columns above;
-//   - a mark, text, NOT NULL, with the empty text as its default.
+//   - a mark, text, with the empty text as its default.
 //
 // The collations of tenant and id must tell all texts apart that differ in a byte, as all do that
 // are not nondeterministic. Columns that are not named here are never read or written: a new
