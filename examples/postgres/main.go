@@ -99,7 +99,9 @@ func run(ctx context.Context, opts options, stdout io.Writer) error {
 		}
 		group.Go(func() error { return worker.Run(ctx) })
 	}
-	if opts.addr != "" {
+	if opts.addr == "" {
+		fmt.Fprintf(stdout, "running up to %d jobs\n", opts.workers)
+	} else {
 		group.Go(func() error { return serve(ctx, cfg, opts, stdout) })
 	}
 	return group.Wait()

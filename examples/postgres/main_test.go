@@ -48,11 +48,14 @@ func start(t *testing.T, opts options) (url string) {
 			t.Errorf("the program ends with %v", err)
 		}
 	})
+	said := make([]byte, 1000)
+	n, err := out.Read(said) // which it says when the tables are there
 	if opts.addr == "" {
+		if err != nil {
+			t.Fatal(err)
+		}
 		return ""
 	}
-	said := make([]byte, 1000)
-	n, err := out.Read(said)
 	match := regexp.MustCompile(`listening on (\S+)`).FindSubmatch(said[:n])
 	if err != nil || match == nil {
 		t.Fatalf("the program says %q, %v", said[:n], err)
