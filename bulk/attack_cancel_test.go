@@ -76,7 +76,7 @@ func TestStoppedWorkerLeavesMailsOfCancelledJob(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		f.post.hook = func(bulk.Welcome) error { stop(); return nil }
-		f.worker().RunJob(ctx, job.ID)
+		require.ErrorIs(t, f.worker().RunJob(ctx, job.ID), bulk.ErrJobLeft)
 		f.post.hook = nil
 		f.store.heal()
 		done, file := f.finish(job.ID)

@@ -273,7 +273,9 @@ func (e *engine) lookup(ctx context.Context, items []*item, begins bool) error {
 	}
 	for i, it := range items {
 		if err == nil {
-			it.found = found[i]
+			if it.found = found[i]; Retryable(it.found.Err) {
+				e.health.failing(&it.trouble)
+			}
 			continue
 		}
 		it.found = Found{Err: err}

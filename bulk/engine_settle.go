@@ -125,7 +125,6 @@ func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error
 // entry, or was not found out, is live.
 func (s *settlement) judge(it *item) verdict {
 	if it.found.Err != nil {
-		s.health.failing(&it.trouble)
 		if it.failures++; it.err == nil || it.entry == nil {
 			it.err = it.found.Err
 		}

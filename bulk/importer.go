@@ -485,7 +485,7 @@ func (im *Importer) Cancel(ctx context.Context, p Principal, id string) (cancell
 	if err != nil {
 		return nil, fmt.Errorf("bulk: cancel %s: %w", id, err)
 	}
-	if ended.Status.Ended() && ended.Token == 0 { // and not by a worker
+	if ended.Status.Ended() && ranToken(&ended) == 0 { // and not by a worker
 		e.cancelled(&ended)
 		logEnd(ctx, im.cfg.Logger, &ended)
 	}

@@ -261,7 +261,7 @@ func (a *attempt) conclude(ctx context.Context, err error) error {
 	case err != nil && a.known && a.cancelled.Load() && !errors.Is(err, context.DeadlineExceeded):
 		// It need not be waited for what failed: the rows are not wanted any more. A
 		// backend that is silent would be silent at the end of the job too.
-		a.cfg.Logger.WarnContext(ctx, "attempt failed", "job", a.job.ID, redact.Error(err))
+		a.cfg.Logger.WarnContext(ctx, "rows of a cancelled job failed", "job", a.job.ID, redact.Error(err))
 	case err != nil:
 		return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 	}

@@ -34,7 +34,10 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 			return errors.Join(err, a.giveBack(ctx, a.retryAfter()))
 		}
 		if !a.mailed() { // the worker is to stop
-			return a.giveBack(ctx, 0)
+			if err := a.giveBack(ctx, 0); err != nil {
+				return err
+			}
+			return ErrJobLeft
 		}
 	}
 	r := &composition{

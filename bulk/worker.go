@@ -95,7 +95,8 @@ func (w *Worker) pause(idle time.Duration) time.Duration {
 // RunJob claims one job and runs it to its end, or until ctx is cancelled, which
 // stops it as it does [Worker.Run]. If ctx has a deadline, as that of a function
 // has, RunJob begins to stop so early that it has returned by then: a little more
-// than [Config.StopGrace] before, but not before half of the time has gone.
+// than [Config.StopGrace] before, or when half of the time has gone, whichever is
+// later.
 //
 // Several may be asked to run the same job at once: one does. What RunJob returns
 // says how the job stands:
@@ -109,7 +110,7 @@ func (w *Worker) pause(idle time.Duration) time.Duration {
 //   - Any other error is that of ctx, of the call to the queue, or what the attempt
 //     failed with. If the job was claimed, the queue offers it again.
 func (w *Worker) RunJob(ctx context.Context, id string) error {
-	ctx, cancel := w.inTime(ctx)
+	w, ctx, cancel := w.inTime(ctx)
 	defer cancel()
 	job, err := w.run(ctx, id)
 	if job == nil && errors.Is(err, ErrNoJob) {
@@ -122,7 +123,7 @@ func (w *Worker) RunJob(ctx context.Context, id string) error {
 // job that it claimed, "" for none: with [ErrNoJob] if there is none that can be
 // claimed now.
 func (w *Worker) RunNext(ctx context.Context) (id string, err error) {
-	ctx, cancel := w.inTime(ctx)
+	w, ctx, cancel := w.inTime(ctx)
 	defer cancel()
 	job, err := w.run(ctx, "")
 	if job == nil {
@@ -131,15 +132,23 @@ func (w *Worker) RunNext(ctx context.Context) (id string, err error) {
 	return job.ID, err
 }
 
-// inTime returns a context that ends early enough for work to stop by the deadline
-// of ctx, if it has one.
-func (w *Worker) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+// inTime returns a context that ends early enough for work to stop by the deadline of
+// ctx, if it has one, and the worker to do it: one that stops sooner than this one if
+// little time is left.
+func (w *Worker) inTime(ctx context.Context) (*Worker, context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return context.WithCancel(ctx)
+		ctx, cancel := context.WithCancel(ctx)
+		return w, ctx, cancel
 	}
 	stopping := w.cfg.StopGrace + w.cfg.guard().grace
-	return context.WithDeadline(ctx, deadline.Add(-min(stopping, time.Until(deadline)/2)))
+	if half := time.Until(deadline) / 2; half < stopping {
+		short := *w
+		short.cfg.StopGrace = max(half*10/11, time.Millisecond) // the grace of a call is up to a tenth of it
+		w, stopping = &short, half
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-stopping))
+	return w, ctx, cancel
 }
 
 // run claims the job of that id, the next one for "", and runs it. The job is nil if

@@ -41,7 +41,7 @@ func (w *Worker) Notify(ctx context.Context, ended ...string) error {
 	if w.cfg.Notifier == nil {
 		return nil
 	}
-	stop, cancel := w.inTime(ctx)
+	w, stop, cancel := w.inTime(ctx)
 	defer cancel()
 	t := newTeller(&w.cfg, stop)
 	t.ended = ended

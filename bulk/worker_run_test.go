@@ -93,16 +93,18 @@ func TestDeadline(t *testing.T) {
 // TestDeadlineOfSilentStore has a store that does not answer and does not mind its
 // context: the deadline is kept all the same, by leaving the call behind.
 func TestDeadlineOfSilentStore(t *testing.T) {
-	bubble(t, func(t *testing.T, f *fixture) {
-		silent := make(chan struct{})
-		defer close(silent)
-		f.store.hook = func(context.Context, []bulk.Write) []error { <-silent; return nil }
-		job := f.submit(150, bulk.DefaultOptions())
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		require.Error(t, f.worker().RunJob(ctx, job.ID))
-		assert.NoError(t, ctx.Err(), "there is time left")
-	})
+	for _, left := range []time.Duration{time.Second, 15 * time.Second, time.Minute} {
+		bubble(t, func(t *testing.T, f *fixture) {
+			silent := make(chan struct{})
+			defer close(silent)
+			f.store.hook = func(context.Context, []bulk.Write) []error { <-silent; return nil }
+			job := f.submit(150, bulk.DefaultOptions())
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			require.Error(t, f.worker().RunJob(ctx, job.ID))
+			assert.NoError(t, ctx.Err(), "there is time left of %v", left)
+		})
+	}
 }
 
 // TestLittleTime uses half of what there is.

@@ -295,8 +295,9 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 			f := newFixture(t)
 			f.store.takes = 30 * time.Millisecond
 			job := f.submit(1030, bulk.DefaultOptions())
-			ctx, stop := context.WithTimeout(t.Context(), after*time.Millisecond)
+			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
+			time.AfterFunc(after*time.Millisecond, stop)
 			require.ErrorIs(t, f.worker().RunJob(ctx, job.ID), bulk.ErrJobLeft)
 			stopped := f.get(job.ID)
 			assert.Equal(t, bulk.JobProcessing, stopped.Status)

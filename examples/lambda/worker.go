@@ -71,5 +71,9 @@ func (w *worker) sweep(ctx context.Context) error {
 	if id != "" {
 		err = w.doorbell.Ring(ctx)
 	}
-	return errors.Join(err, w.jobs.Notify(ctx))
+	var ended []string
+	if id != "" {
+		ended = []string{id} // which the queue may show a little late otherwise
+	}
+	return errors.Join(err, w.jobs.Notify(ctx, ended...))
 }

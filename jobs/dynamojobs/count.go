@@ -14,8 +14,8 @@ import (
 var _ bulk.JobCounter = (*Queue)(nil)
 
 // CountJobs implements [bulk.JobCounter]. It reads the index of claims, which has the
-// jobs that have not ended: half a read unit while there are none, and about one read
-// unit for 50 jobs beyond that. With 10,000 queued jobs that is 200 units, so whoever
+// jobs that have not ended, those of the version before included: two read units while
+// there are none, and about one read unit for 50 jobs beyond that. With 10,000 queued jobs that is 200 units, so whoever
 // shows the numbers should ask every minute and not every second.
 //
 // OldestReady is the time in the job's id.
@@ -23,26 +23,28 @@ func (q *Queue) CountJobs(ctx context.Context) (bulk.JobCounts, error) {
 	var counts bulk.JobCounts
 	oldest := ""
 	now := time.Now()
-	for from := item(nil); ; {
-		page, err := q.queryClaims(ctx, newUpdate(), unended, "", from, 0)
-		if err != nil {
-			return bulk.JobCounts{}, fmt.Errorf("dynamojobs: count jobs: %w", err)
-		}
-		for _, entry := range page.Items {
-			it := item(entry)
-			switch id := it.text(attrID); {
-			case !it.live(now):
-			case it.number(attrClaimAt) > now.UnixMilli():
-				counts.Held++
-			default:
-				counts.Ready++
-				if oldest == "" || id < oldest {
-					oldest = id
+	for _, within := range append([]string{partition}, formerPartitions[:]...) {
+		for from := item(nil); ; {
+			page, err := q.queryClaims(ctx, newUpdate(), unended(within), "", from, 0)
+			if err != nil {
+				return bulk.JobCounts{}, fmt.Errorf("dynamojobs: count jobs: %w", err)
+			}
+			for _, entry := range page.Items {
+				it := item(entry)
+				switch id := it.text(attrID); {
+				case !it.live(now):
+				case it.number(attrClaimAt) > now.UnixMilli():
+					counts.Held++
+				default:
+					counts.Ready++
+					if oldest == "" || id < oldest {
+						oldest = id
+					}
 				}
 			}
-		}
-		if from = page.LastEvaluatedKey; len(from) == 0 {
-			break
+			if from = page.LastEvaluatedKey; len(from) == 0 {
+				break
+			}
 		}
 	}
 	counts.OldestReady = idTime(oldest)

@@ -47,12 +47,13 @@ func (t *tour) moveFormer(ctx context.Context) error {
 	for _, partition := range formerPartitions {
 		before := len(t.moved)
 		for from := item(nil); ; {
+			tried := t.tried
 			_, last, err := t.page(ctx, claimable(partition, now), from, maxHints)
 			if err != nil {
 				t.q.former.soon()
 				return err
 			}
-			if len(t.moved) > before {
+			if t.tried > tried { // there may be more, which this page did not try
 				t.q.former.soon()
 			}
 			if len(t.moved)-before >= minHints || !t.more {

@@ -70,6 +70,13 @@ func TestFormerRecords(t *testing.T) {
 				tenants[job.Tenant] = append(tenants[job.Tenant], id)
 			}
 		}
+		ready := 0
+		for _, jobs := range tenants {
+			ready += len(jobs)
+		}
+		if counts, err := queue.CountJobs(t.Context()); err != nil || counts.Ready != ready {
+			t.Errorf("counts are %+v, %v, want %d that can be claimed", counts, err, ready)
+		}
 		for range len(tenants) {
 			round := make(map[string]bool)
 			for range len(tenants) {

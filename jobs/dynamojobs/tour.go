@@ -21,6 +21,7 @@ type tour struct {
 	claim bulk.Claim
 	lost  int    // races
 	more  bool   // the last page was not the last of its range
+	tried int    // moves that were tried
 	moved []hint // became due and were given their place, which pages may not show yet
 }
 
@@ -117,12 +118,13 @@ func (t *tour) page(ctx context.Context, r turnRange, from item, limit int) ([]h
 		t.q.ring.seen()
 	}
 	misplaced := func(h hint) bool { return h.due() || h.partition != partition }
-	moves := 0
+	moves := 0 // of this page
 	for _, h := range hints {
 		if !misplaced(h) || moves == minHints { // the others are for the next claims
 			continue
 		}
 		moves++
+		t.tried++
 		h, ok, err := t.q.move(ctx, h.id)
 		if err != nil {
 			return nil, nil, err

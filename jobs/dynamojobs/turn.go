@@ -63,8 +63,8 @@ func claimable(partition string, now time.Time) turnRange {
 	return turnRange{partition, firstTurn, laterTurn(now)}
 }
 
-// unended is the range of all jobs that have not ended.
-var unended = turnRange{partition, firstTurn, "g"}
+// unended returns the range of all jobs in a partition that have not ended.
+func unended(partition string) turnRange { return turnRange{partition, firstTurn, "g"} }
 
 // becameDue returns the range of what was to be claimed later and can be now.
 func becameDue(now time.Time) turnRange { return turnRange{partition, laterPrefix, laterTurn(now)} }

@@ -3,23 +3,33 @@ package memjobs
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/bulkops/bulkops/bulk"
 )
 
 var _ bulk.JobCounter = (*Queue)(nil)
 
-// CountJobs implements [bulk.JobCounter]. It looks at the tenants whose jobs wait, and
-// at no job but the oldest of each.
+// CountJobs implements [bulk.JobCounter]. It looks at the tenants whose jobs can be
+// claimed, at the oldest job of each, and at all jobs that can be claimed later.
 func (q *Queue) CountJobs(ctx context.Context) (bulk.JobCounts, error) {
 	_, unlock, err := q.enter(ctx)
 	if err != nil {
 		return bulk.JobCounts{}, fmt.Errorf("memjobs: count jobs: %w", err)
 	}
 	defer unlock()
-	counts := bulk.JobCounts{Held: q.later.Len()}
+	var counts bulk.JobCounts
+	for _, e := range q.later.entries {
+		if !e.job.Status.Ended() { // and is to be told of
+			counts.Held++
+		}
+	}
 	var oldest *entry
-	for _, t := range q.turns {
+	waiting := q.turns
+	if t := q.lastServed(); t != nil && !t.waiting {
+		waiting = append(slices.Clip(waiting), t)
+	}
+	for _, t := range waiting {
 		first := t.ready.first()
 		if first == nil {
 			continue

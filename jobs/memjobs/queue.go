@@ -307,12 +307,10 @@ func (q *Queue) enter(ctx context.Context) (now time.Time, unlock func(), err er
 
 // next returns the oldest job of the tenant whose turn it is, or nil.
 func (q *Queue) next() *entry {
-	if q.last != nil {
-		t := q.tenants[*q.last]
-		q.last = nil
-		if t != nil && t.ready.Len() > 0 {
-			q.await(t)
-		}
+	last := q.lastServed()
+	q.last = nil
+	if last != nil && last.ready.Len() > 0 {
+		q.await(last)
 	}
 	for len(q.turns) > 0 {
 		t := q.turns[0]
@@ -325,6 +323,15 @@ func (q *Queue) next() *entry {
 		}
 	}
 	return nil
+}
+
+// lastServed returns the tenant that was served last, nil if there is none or it has no
+// jobs any more.
+func (q *Queue) lastServed() *tenant {
+	if q.last == nil {
+		return nil
+	}
+	return q.tenants[*q.last]
 }
 
 // await lets a tenant wait for its next turn.

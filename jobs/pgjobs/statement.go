@@ -14,6 +14,7 @@ type statements struct {
 	claimEnded, claimEndedID                   string
 	getKey, newKey, putKey                     string
 	sweepJobs, sweepKeys                       string
+	count                                      string
 }
 
 // What a record has: see [record].
@@ -104,6 +105,19 @@ SELECT ` + columns + ` FROM claimed`
 UPDATE $bulkops_jobs SET ` + claimChanges + `
 WHERE id = $4 AND completed_at IS NULL AND ` + live + ` AND ` + free + `
 RETURNING ` + columns
+
+	// countStatement reads the two indexes of jobs that have not ended, and their rows.
+	countStatement = `
+WITH unended AS (
+	SELECT id, spec, (` + free + `) AS ready FROM $bulkops_jobs
+	WHERE completed_at IS NULL AND due_at IS NULL AND ` + live + `
+	UNION ALL
+	SELECT id, spec, (` + free + `) AS ready FROM $bulkops_jobs
+	WHERE completed_at IS NULL AND due_at IS NOT NULL AND ` + live + `
+)
+SELECT count(*) FILTER (WHERE ready), count(*) FILTER (WHERE NOT ready),
+	(SELECT spec ->> 'createdAt' FROM unended WHERE ready ORDER BY id LIMIT 1)
+FROM unended`
 
 	// live is said in a way that makes no use of the index by which what has expired is found.
 	live = `(expires_at > statement_timestamp()) IS TRUE`
@@ -211,5 +225,6 @@ func newStatements(schema string) statements {
 		save: in(saveStatement), cancel: in(cancelStatement), remove: in(removeStatement),
 		getKey: in(getKeyStatement), newKey: in(newKeyStatement), putKey: in(putKeyStatement),
 		sweepJobs: in(sweepJobsStatement), sweepKeys: in(sweepKeysStatement),
+		count: in(countStatement),
 	}
 }

@@ -95,11 +95,12 @@ func (d DB) Do(ctx context.Context, use func(conn Conn, doubt bool) error) error
 	}
 	doubt := false
 	for failures := 1; ; failures++ {
-		err := d.Lend(ctx, func(conn *pgx.Conn) error { return use(conn, doubt) })
+		lent := false
+		err := d.Lend(ctx, func(conn *pgx.Conn) error { lent = true; return use(conn, doubt) })
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return err
 		}
-		doubt = doubt || mayBeDone(err)
+		doubt = doubt || lent && mayBeDone(err)
 		if failures == maxDoubted || failures >= maxCalls && !doubt || pause.Wait(ctx, failures) != nil {
 			return err
 		}
