@@ -24,6 +24,20 @@ func newCache(dir string) (*cache, error) {
 	return &cache{dir: dir}, nil
 }
 
+// isOpen reports whether everybody can come through to the cache, as to one in a home
+// folder nobody else often can.
+func (c *cache) isOpen() bool {
+	for dir := c.dir; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+	}
+}
+
 // get returns the folder named key, which fill fills the first time. The folder
 // comes into being by a rename after fill has succeeded, so an interrupted or
 // failed fill leaves nothing that looks like a result. Of two processes that fill

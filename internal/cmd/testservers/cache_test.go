@@ -73,3 +73,24 @@ func writeFile(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 }
+
+func TestCacheIsOpen(t *testing.T) {
+	dir, err := os.MkdirTemp("", "testservers-") // closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	c, err := newCache(filepath.Join(dir, "cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.isOpen() {
+		t.Error("a cache in a closed folder is said to be open")
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if !c.isOpen() {
+		t.Error("a cache in an open folder is said to be closed")
+	}
+}

@@ -33,6 +33,7 @@ func postgres(id, variable, version string) server {
 		id:       id,
 		name:     "Postgres " + version,
 		variable: variable,
+		nobody:   true,
 		fetch: func(ctx context.Context, c *cache) (string, error) {
 			cpu, ok := npmCPU[runtime.GOARCH]
 			if !ok || runtime.GOOS == "windows" {

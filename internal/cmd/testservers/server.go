@@ -13,6 +13,10 @@ type server struct {
 	variable string // the environment variable that tells its URL
 	service  string // what the SDKs of AWS call what it serves, in AWS_ENDPOINT_URL_...; "" if it is not of AWS
 
+	// nobody is set for a server that does not run as root: if this command does, the
+	// server's user is nobody, who has to come through to its folders.
+	nobody bool
+
 	// fetch brings the program into the cache and returns its folder there. It
 	// says what is missing in an error of one line.
 	fetch func(ctx context.Context, c *cache) (dir string, err error)
