@@ -35,11 +35,13 @@ help:  ## list the targets
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(MAKE) --no-print-directory with-servers
 
-# SQLite as Go code takes the race detector minutes to build.
 with-servers:
 	$(BIN)/testreport $(TESTFLAGS) $(PKG)
-	$(if $(filter ./...,$(PKG)),$(foreach module,$(MODULES),$(call in,$(module),\
-		$(CURDIR)/$(BIN)/testreport $(if $(filter examples/sqlitestore,$(module)),$(filter-out -race,$(TESTFLAGS)),$(TESTFLAGS)) ./...)))
+	$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory -j2 -Otarget $(MODULES:%=test-in/%))
+
+# SQLite as Go code takes the race detector minutes to build.
+test-in/%:
+	cd $* && $(CURDIR)/$(BIN)/testreport $(if $(filter examples/sqlitestore,$*),$(filter-out -race,$(TESTFLAGS)),$(TESTFLAGS)) ./...
 
 api: tools  ## run the tests of the HTTP contract and of the OpenAPI document; API=./contracttest
 	cd internal/test/api && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -- $(CURDIR)/$(BIN)/testreport $(TESTFLAGS) $(API)
