@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/disposition"
 )
 
 // A SigningStore is a [Store] whose driver signs URLs: a [bulk.URLSigner]. Make one
@@ -88,7 +89,7 @@ func (s *SigningStore) sign(ctx context.Context, key string, opts bulk.SignOptio
 	signed, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{
 		Expiry: ttl,
 		BeforeSign: func(as func(any) bool) error {
-			if !s.attach(as, attachment(opts.FileName), opts.ContentType) {
+			if !s.attach(as, disposition.Attachment(opts.FileName), opts.ContentType) {
 				return bulk.Permanent(errDriver)
 			}
 			return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/disposition"
 )
 
 // MaxSignTTL is the longest time that a signed URL can be valid for. Source: Amazon
@@ -61,7 +62,7 @@ func (s *Store) sign(ctx context.Context, key string, opts bulk.SignOptions) (st
 	input := &s3.GetObjectInput{
 		Bucket:                     aws.String(s.opts.Bucket),
 		Key:                        s.objectKey(key),
-		ResponseContentDisposition: aws.String(attachment(opts.FileName)),
+		ResponseContentDisposition: aws.String(disposition.Attachment(opts.FileName)),
 	}
 	if opts.ContentType != "" {
 		input.ResponseContentType = aws.String(opts.ContentType)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -72,30 +70,7 @@ func TestOldFailedFile(t *testing.T) {
 	})
 }
 
-func TestFailedRowsGoToAPipe(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("/dev/fd is Linux's")
-	}
-	withService(t, func(t *testing.T, s *service) {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		name := fmt.Sprintf("/dev/fd/%d", w.Fd())
-		for _, text := range []string{"email\nnowhere\n", userTable(1)} {
-			code, out, stderr := s.run(t.Context(), "-failed", name, writeFile(t, text))
-			if code > exitRows {
-				t.Fatalf("exit code %d: %s%s", code, out, stderr)
-			}
-		}
-		w.Close()
-		text := make([]byte, 4096)
-		n, _ := r.Read(text)
-		if got := string(text[:n]); !strings.HasPrefix(got, "\ufeff_index,") || !strings.HasSuffix(got, ",nowhere\n") || strings.Count(got, "\n") != 2 {
-			t.Errorf("the pipe has %q", got)
-		}
-	})
+func TestFailedRowsGoToADevice(t *testing.T) {
 	withService(t, func(t *testing.T, s *service) {
 		code, out, _ := s.run(t.Context(), "-failed", os.DevNull, writeFile(t, "email\nnowhere\n"))
 		want(t, exitRows, code, out)

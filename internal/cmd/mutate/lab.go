@@ -12,7 +12,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/bulkops/bulkops/internal/test/awstest"
+	"github.com/bulkops/bulkops/internal/test/required"
 )
 
 // A lab builds test programs, with and without faults, and runs them.
@@ -124,7 +124,7 @@ var progress = regexp.MustCompile(`(?m)^=== .*\n`)
 func (l *lab) runTest(ctx context.Context, program string, t trial) (passed bool, output []byte, err error) {
 	command := exec.CommandContext(ctx, program, "-test.v", "-test.timeout=5m", "-test.run="+t.test)
 	command.Dir = filepath.Join(l.root, filepath.FromSlash(t.pkg))
-	command.Env = append(os.Environ(), awstest.EnvRequire+"="+strconv.Itoa(1))
+	command.Env = append(os.Environ(), required.Env+"="+strconv.Itoa(1))
 	output, err = command.CombinedOutput()
 	output = progress.ReplaceAll(output, nil)
 	var exit *exec.ExitError

@@ -8,9 +8,7 @@
 package awstest
 
 import (
-	"fmt"
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +19,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/bulkops/bulkops/internal/awsconf"
+	"github.com/bulkops/bulkops/internal/test/required"
 )
 
 // The environment variables that name the servers.
@@ -31,9 +30,6 @@ const (
 	EnvS3AccessKey   = "BULKOPS_TEST_S3_ACCESS_KEY"  // what the S3 server accepts
 	EnvS3SecretKey   = "BULKOPS_TEST_S3_SECRET_KEY"
 	EnvSQS           = "BULKOPS_TEST_SQS" // URL of ElasticMQ, an SQS server
-
-	// EnvRequire makes a missing server a failure of the test if it is "1".
-	EnvRequire = "BULKOPS_REQUIRE_BACKENDS"
 )
 
 // Region is the region of every [Server].
@@ -89,16 +85,7 @@ func EachDynamoDB(t *testing.T, test func(t *testing.T, server Server)) {
 // need returns the value of an environment variable, or ends the test.
 func need(tb testing.TB, variable string) string {
 	tb.Helper()
-	value := os.Getenv(variable)
-	if value != "" {
-		return value
-	}
-	reason := fmt.Sprintf("needs a server: %s is not set (go run ./internal/cmd/testservers -- go test ... sets it)", variable)
-	if os.Getenv(EnvRequire) == "1" {
-		tb.Fatal(reason)
-	}
-	tb.Skip(reason)
-	return ""
+	return required.Variable(tb, variable, "a server")
 }
 
 // Config returns the configuration of clients of the server that send their

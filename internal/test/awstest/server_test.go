@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/bulkops/bulkops/internal/test/awstest"
+	"github.com/bulkops/bulkops/internal/test/required"
 )
 
 func TestNameFitsTablesAndBuckets(t *testing.T) {
@@ -37,7 +38,7 @@ func TestMissingServerSkipsOrFails(t *testing.T) {
 		t.Setenv(variable, "")
 	}
 	for require, want := range map[string]string{"": "skip", "1": "fatal"} {
-		t.Setenv(awstest.EnvRequire, require)
+		t.Setenv(required.Env, require)
 		for variable, server := range map[string]func(testing.TB) awstest.Server{
 			awstest.EnvDynamoDBLocal: awstest.DynamoDBLocal,
 			awstest.EnvDynoxide:      awstest.Dynoxide,
@@ -47,7 +48,7 @@ func TestMissingServerSkipsOrFails(t *testing.T) {
 			tb.run(func() { server(tb) })
 			if tb.ended != want || !strings.Contains(tb.reason, variable+" is not set") {
 				t.Errorf("with %s=%q and without %s the test ended with %q: %q",
-					awstest.EnvRequire, require, variable, tb.ended, tb.reason)
+					required.Env, require, variable, tb.ended, tb.reason)
 			}
 		}
 	}

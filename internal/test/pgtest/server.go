@@ -10,11 +10,11 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/bulkops/bulkops/internal/test/required"
 )
 
 // The environment variables that name the servers: connection strings of a superuser, and
@@ -23,9 +23,6 @@ const (
 	EnvNewest         = "BULKOPS_TEST_POSTGRES"
 	EnvOldest         = "BULKOPS_TEST_POSTGRES_OLDEST"
 	envProgramsSuffix = "_PROGRAMS"
-
-	// EnvRequire makes a missing server a failure of the test if it is "1".
-	EnvRequire = "BULKOPS_REQUIRE_BACKENDS"
 )
 
 // A Server is one real server.
@@ -60,16 +57,7 @@ func Each(t *testing.T, test func(t *testing.T, server Server)) {
 // need returns the value of an environment variable, or ends the test.
 func need(tb testing.TB, variable string) string {
 	tb.Helper()
-	value := os.Getenv(variable)
-	if value != "" {
-		return value
-	}
-	reason := fmt.Sprintf("needs a server: %s is not set (go run ./internal/cmd/testservers -- go test ... sets it)", variable)
-	if os.Getenv(EnvRequire) == "1" {
-		tb.Fatal(reason)
-	}
-	tb.Skip(reason)
-	return ""
+	return required.Variable(tb, variable, "a server")
 }
 
 // Exec runs one statement on a connection of its own: what the test's driver is needed for.

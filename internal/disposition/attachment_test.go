@@ -1,4 +1,4 @@
-package s3blob
+package disposition
 
 import (
 	"mime"
@@ -21,8 +21,8 @@ func TestAttachment(t *testing.T) {
 		"\xff.json":            `attachment; filename=".json"`,
 		"日本 (1)'*.json":        `attachment; filename="__ (1)'*.json"; filename*=UTF-8''%E6%97%A5%E6%9C%AC%20%281%29%27%2A.json`,
 	} {
-		if got := attachment(name); got != want {
-			t.Errorf("attachment(%q) is\n%s\nwant\n%s", name, got, want)
+		if got := Attachment(name); got != want {
+			t.Errorf("Attachment(%q) is\n%s\nwant\n%s", name, got, want)
 		}
 	}
 }
@@ -31,17 +31,17 @@ func FuzzAttachment(f *testing.F) {
 	f.Add("results.json")
 	f.Add("a\"\\\r\nß%27")
 	f.Fuzz(func(t *testing.T, name string) {
-		got := attachment(name)
+		got := Attachment(name)
 		for _, c := range []byte(got) {
 			if c < ' ' || c > '~' {
-				t.Fatalf("attachment(%q) has the byte %#x: %s", name, c, got)
+				t.Fatalf("Attachment(%q) has the byte %#x: %s", name, c, got)
 			}
 		}
 		// The encoded name hides the plain one, which is checked for itself.
 		plain, _, _ := strings.Cut(got, "; filename*=")
 		for _, header := range []string{plain, got} {
 			if _, _, err := mime.ParseMediaType(header); err != nil {
-				t.Fatalf("attachment(%q) is %s: %v", name, header, err)
+				t.Fatalf("Attachment(%q) is %s: %v", name, header, err)
 			}
 		}
 	})

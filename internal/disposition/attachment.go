@@ -1,4 +1,5 @@
-package cloudblob
+// Package disposition makes the Content-Disposition headers of downloads.
+package disposition
 
 import (
 	"fmt"
@@ -7,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// attachment returns the value of a Content-Disposition header for a download with
+// Attachment returns the value of a Content-Disposition header for a download with
 // that file name, which may be any text. Source: RFC 6266, with its appendix D.
 //
 // mime.FormatMediaType has no plain name beside the encoded one, and escapes
 // quotes with backslashes, which browsers do not agree on.
-func attachment(name string) string {
+func Attachment(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), r == utf8.RuneError:
