@@ -36,7 +36,7 @@ class Import {
   }
 
   save() {
-    const { file: { sample, kinds, ...file }, ...state } = this.state;
+    const { file: { sample, kinds, nearly, ...file }, ...state } = this.state;
     try {
       sessionStorage.setItem(stored, JSON.stringify({ ...state, file }));
     } catch {

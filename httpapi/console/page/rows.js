@@ -19,7 +19,7 @@ class RowStore {
     return new Promise((resolve, reject) => {
       const id = this.#next++;
       this.#calls.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, method, args });
+      this.#worker.postMessage({ id, method, args }, args.map((arg) => arg?.bytes).filter((bytes) => bytes instanceof ArrayBuffer));
     });
   }
 

@@ -113,8 +113,8 @@ function fileFacts(file) {
       (name) => reread({ encoding: name, separator: file.format === "csv" ? separator : undefined }), { id: "encoding" })),
   ];
   return h("div", { class: "facts" },
-    h("p", { class: "file-name" }, cellNode(current.state.name, 120)),
-    h("p", { class: "hint" }, t("file.facts", { n: file.count, columns: file.headers.length, format: file.format.toUpperCase(), size: sizeText(file.size) })),
+    h("div", null, h("p", { class: "file-name" }, cellNode(current.state.name, 120)),
+      h("p", { class: "hint" }, t("file.facts", { n: file.count, columns: file.headers.length, format: file.format.toUpperCase(), size: sizeText(file.size) }))),
     h("div", { class: "toolbar" }, choices));
 }
 
@@ -133,8 +133,9 @@ function columnItem(i) {
   const name = h("input", { type: "text", value: target.name, "data-name": true, "aria-label": t("columns.nameOf", { column: header }), spellcheck: "false",
     oninput: () => { target.name = name.value; update(); } });
   const kind = select(["string", "number", "boolean", "json"].map((key) => [key, t(`kind.${key}`)]), target.kind,
-    (value) => { target.kind = value; }, { "data-kind": true, "aria-label": t("columns.kindOf", { column: header }) });
-  const rule = h("p", { class: "hint rule" });
+    (value) => { target.kind = value; update(); }, { "data-kind": true, "aria-label": t("columns.kindOf", { column: header }) });
+  const rule = h("p", { class: "hint rule" }), nearly = h("p", { class: "hint rule" });
+  const most = file.nearly?.[i];
   const parts = ["userId", "email", "customFields", "metadata", "ignore"].map((key) => [key, t(`target.${key}`)]);
   if (target.part === "note" || target.part === "whole") parts.push([target.part, t(`target.${target.part}`)]);
   const part = select(parts, target.part, (value) => {
@@ -148,12 +149,14 @@ function columnItem(i) {
     const text = isField ? fieldRules[`${target.part}.${target.name}`] : "";
     rule.replaceChildren(...(text ? [t("columns.rule"), " ", h("span", { lang: "en" }, text)] : []));
     rule.hidden = !text;
+    nearly.textContent = most ? t("columns.nearly", { n: most.others, kind: t(`kind.${most.kind}`) }) : "";
+    nearly.hidden = !most || !isField || target.kind !== "string";
   };
   update();
   return h("li", { "data-column": i },
     h("div", { class: "column-name" }, h("strong", null, cellNode(header || t("columns.nameless"), 80)),
       h("p", { class: "hint" }, examples.flatMap((text, k) => [k ? ", " : "", cellNode(text, 40)]))),
-    h("div", { class: "column-target" }, part, name, kind, rule));
+    h("div", { class: "column-target" }, part, name, kind, rule, nearly));
 }
 
 // requiredRules names fields that the host asks for and the file does not have.

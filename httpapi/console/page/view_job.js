@@ -20,9 +20,14 @@ async function showJob(id) {
 function jobFacts(job) {
   const rows = [[t("job.kind"), jobKind(job) || t("kind.import")], [t("jobs.created"), timeText(job.createdAt)], [t("job.by"), job.createdBy],
     [t("job.ended"), timeText(job.completedAt)], [t("job.options"), optionsText(job.options)], [t("job.kept"), timeText(job.expiresAt)], [t("job.id"), job.jobId]];
-  const parent = job.parentJobId ?? (/^job_/.test(labelTag(job.label)?.mends ?? "") ? labelTag(job.label).mends : null);
-  return h("dl", { class: "facts-list" }, rows.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, cellNode(value)))),
-    parent && h("div", null, h("dt", null, t("job.parent")), h("dd", null, linkTo(`#/jobs/${parent}`, t("job.toParent")))));
+  return h("dl", { class: "facts-list" }, rows.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, cellNode(value)))));
+}
+
+// parentLink leads to the job whose rows were tried again.
+function parentLink(job) {
+  const mends = labelTag(job.label)?.mends ?? "";
+  const parent = job.parentJobId ?? (mends.startsWith("job_") ? mends : null);
+  return parent && linkTo(`#/jobs/${parent}`, t("job.parent"));
 }
 
 function optionsText(options) {
@@ -81,7 +86,7 @@ async function showEndedJob(job, signal) {
     h("div", { class: "actions" },
       fetched && counts.failed > 0 && !job.options.dryRun && button(t("action.mend", { n: counts.failed }), { id: "mend", class: "primary", onclick: () => mendJob(job, store, mending) }),
       fetched && rest > 0 && !job.options.dryRun && retryButtons(job, counts, summary.retryable),
-      linkTo("#/jobs", t("job.all"))),
+      parentLink(job), linkTo("#/jobs", t("job.all"))),
     mending, fetched && downloads(job, rest), errorGroups(summary.groups, null, (group) => table.pick(group)), fetched && table.node,
     h("h2", null, t("job.facts")), jobFacts(job), deleteButton(job));
   say(t("result.said", counts));

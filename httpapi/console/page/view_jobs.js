@@ -88,7 +88,7 @@ function jobLines(jobs) {
   return lines;
 }
 
-function jobName(job) { return labelText(job.label) || t("jobs.unnamed"); }
+function jobName(job) { return labelText(job.label) || t("jobs.unnamed", { time: timeText(job.createdAt) }); }
 
 function jobKind(job) {
   const tag = labelTag(job.label);

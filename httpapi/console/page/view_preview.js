@@ -72,7 +72,7 @@ async function showChecked() {
     counts.notProcessed > 0 && message("warn", t("preview.stopped", { n: counts.notProcessed })),
     state.parts.length > 1 && message("info", t("preview.parts", { n: state.parts.length })),
     current.store ? h("div", { class: "actions" },
-      button(t("action.import", { n: file.count }), { id: "import", class: "primary", disabled: good === 0 && counts.unchanged + counts.skipped === 0, onclick: startImport }),
+      button(t(counts.failed ? "action.importGood" : "action.import", { n: file.count - counts.failed }), { id: "import", class: "primary", disabled: good === 0 && counts.unchanged + counts.skipped === 0, onclick: startImport }),
       button(t("action.back"), { id: "back", onclick: backToMapping }))
       : [fileAgain(t("again.import"), () => showChecked()), backActions()],
     h("p", { class: "hint" }, t("action.import.hint")),

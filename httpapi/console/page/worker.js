@@ -51,8 +51,9 @@ const methods = {
     return planParts(data.table, maxRows, maxBytes);
   },
 
+  // body is a blob: the page can send one without a copy, which would take its time.
   body({ first, rows, targets }) {
-    return new TextEncoder().encode(partBody(data.table, first, rows, targets)).buffer;
+    return new Blob([partBody(data.table, first, rows, targets)]);
   },
 
   clearResults() {
@@ -111,7 +112,7 @@ const methods = {
       lines.push(record);
       line += record.split("\n").length;
     }
-    return new TextEncoder().encode(lines.join("\n") + "\n").buffer;
+    return new Blob([lines.join("\n") + "\n"]);
   },
 
   // failedFile is a file of the rows that were not imported, in the columns and the separator
@@ -145,24 +146,28 @@ const methods = {
 function describe(table, more) {
   const sample = [];
   for (let i = 0; i < Math.min(table.count, 8); i++) sample.push({ line: table.line(i), cells: table.cells(i) });
-  return { ...more, headers: table.headers, count: table.count, sample, kinds: kindsOf(table) };
+  return { ...more, headers: table.headers, count: table.count, sample, ...kindsOf(table) };
 }
 
-// kindsOf guesses a type for each column: what all of many cells are.
+// kindsOf guesses a type for each column: what all of many cells are. Where nearly all are
+// numbers it says so, as the others may be mistakes.
 function kindsOf(table) {
-  const seen = table.headers.map(() => ({ some: false, number: true, boolean: true }));
+  const seen = table.headers.map(() => ({ some: 0, number: 0, boolean: 0 }));
   const step = Math.max(1, Math.floor(table.count / 1000));
   for (let i = 0; i < table.count; i += step) {
     const cells = table.cells(i);
     seen.forEach((column, k) => {
       const cell = cells[k];
       if (!cell) return;
-      column.some = true;
-      column.number &&= jsonNumber.test(cell);
-      column.boolean &&= /^(true|false)$/i.test(cell);
+      column.some++;
+      if (jsonNumber.test(cell)) column.number++;
+      if (/^(true|false)$/i.test(cell)) column.boolean++;
     });
   }
-  return seen.map((column) => (!column.some ? "string" : column.number ? "number" : column.boolean ? "boolean" : "string"));
+  return {
+    kinds: seen.map(({ some, number, boolean }) => (some && number === some ? "number" : some && boolean === some ? "boolean" : "string")),
+    nearly: seen.map(({ some, number }) => (number < some && number >= 0.8 * some ? { kind: "number", others: some - number } : null)),
+  };
 }
 
 // digestOf tells whether it is the same file. Browsers have digests on pages of https alone.
@@ -234,8 +239,7 @@ function summarize() {
 function startWorker() {
   self.onmessage = async ({ data: { id, method, args } }) => {
     try {
-      const value = await methods[method](...args);
-      self.postMessage({ id, value }, value instanceof ArrayBuffer ? [value] : []);
+      self.postMessage({ id, value: await methods[method](...args) });
     } catch (error) {
       self.postMessage({ id, problem: error.problem ?? { key: "problem.unknown", params: { text: String(error.message) } } });
     }
