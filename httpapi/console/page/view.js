@@ -6,7 +6,8 @@ let leaving = new AbortController();
 
 function view(name, state, title, ...content) {
   const main = document.getElementById("main");
-  const same = main.firstElementChild?.dataset.view === name;
+  // The focus goes to the heading of a new view, and with what had it and is gone.
+  const same = main.firstElementChild?.dataset.view === name && !main.contains(document.activeElement);
   const heading = h("h1", { tabindex: "-1", id: "title" }, title);
   main.replaceChildren(h("section", { "data-view": name, "data-state": state, "aria-labelledby": "title" }, heading, content));
   document.title = `${title} – ${t("brand")}`;
@@ -46,7 +47,7 @@ function columnName(path, columns) {
 // errorGroups lists errors by code and field, each with a way to its rows.
 function errorGroups(groups, columns, pickGroup) {
   if (groups.length === 0) return null;
-  return [h("h2", null, t("groups.title")), tableBox(t("groups.caption"), [t("groups.problem"), t("groups.column"), t("groups.rows"), ""],
+  return [h("h2", null, t("groups.title")), tableBox(t("groups.caption"), [t("groups.problem"), t("groups.column"), t("groups.rows"), h("span", { class: "unseen" }, t("groups.show"))],
     h("tbody", null, groups.slice(0, 50).map((group) => h("tr", { "data-code": group.code },
       h("th", { scope: "row" }, codeTitle(group.code), h("p", { class: "hint" }, cellNode(group.message, 300))),
       h("td", null, group.field ? cellNode(columnName(group.field, columns)) : "–"),

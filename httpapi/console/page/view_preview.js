@@ -98,6 +98,7 @@ function fileAgain(text, then) {
       const described = await store.call("open", input.files[0], { encoding: current.state.file.encoding, separator: current.state.file.separator });
       if (described.digest !== current.state.file.digest) throw new FileProblem("problem.otherFile", { name: input.files[0].name });
       current.store = store;
+      Object.assign(current.state.file, described);
       if (current.state.parts.length > 0 && current.state.phase === "preview") {
         for (const part of current.state.parts) {
           await store.call("addResults", { first: part.first, bytes: await api.results(part.check, { format: "ndjson" }) });

@@ -66,7 +66,7 @@ function runningPanel() {
       more.replaceChildren(fileAgain(t("again.run", { n: current.unsent }), () => { more.replaceChildren(); showRunning(); }));
     },
     fail(error) {
-      more.replaceChildren(failedMessage(error), h("div", { class: "actions" }, button(t("action.again"), { onclick: () => showRunning() })));
+      more.replaceChildren(failedMessage(error), h("div", { class: "actions" }, button(t("action.again"), { onclick: () => showRunning() }), newImportButton()));
     },
   };
 }
