@@ -101,7 +101,7 @@ const texts = {
 
     "action.check": "Check what would happen",
     "action.check.hint": "The file is sent to be checked. Nothing is written, and no email goes out.",
-    "action.other": "Choose another file",
+    "action.otherFile": "Choose another file",
     "action.back": "Change columns or options",
     "action.import.one": "Import this {n} row",
     "action.import.other": "Import these {n} rows",
@@ -435,7 +435,7 @@ const texts = {
 
     "action.check": "Prüfen, was geschehen würde",
     "action.check.hint": "Die Datei wird zum Prüfen übertragen. Nichts wird geschrieben, und keine E-Mail wird versandt.",
-    "action.other": "Andere Datei wählen",
+    "action.otherFile": "Andere Datei wählen",
     "action.back": "Spalten oder Optionen ändern",
     "action.import.one": "Diese {n} Zeile importieren",
     "action.import.other": "Diese {n} Zeilen importieren",

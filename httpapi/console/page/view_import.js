@@ -99,7 +99,7 @@ function showMapping() {
     requiredRules(),
     h("h2", null, t("options.title")), optionsForm(state), problems,
     h("div", { class: "actions" }, button(t("action.check"), { id: "check", class: "primary", onclick: startCheck }),
-      button(t("action.other"), { id: "other-file", onclick: () => { current.forget(); current = null; showImport(); document.getElementById("title").focus(); } })),
+      button(t("action.otherFile"), { id: "other-file", onclick: () => { current.forget(); current = null; showImport(); document.getElementById("title").focus(); } })),
     h("p", { class: "hint" }, t("action.check.hint")));
   section.dataset.rows = file.count;
 }
