@@ -164,7 +164,7 @@ func TestTextsAreUsed(t *testing.T) {
 			used[match[1]] = true
 		}
 		for _, match := range template.FindAllStringSubmatch(source, -1) {
-			pattern := regexp.MustCompile("^" + hole.ReplaceAllString(regexp.QuoteMeta(match[1]), `[\w.]+`) + "$")
+			pattern := regexp.MustCompile("^" + hole.ReplaceAllString(regexp.QuoteMeta(match[1]), `[\w.-]+`) + "$")
 			some := false
 			for key := range keys {
 				if pattern.MatchString(key) {

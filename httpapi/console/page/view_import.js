@@ -109,12 +109,12 @@ function fileFacts(file) {
   const choices = [
     file.format === "csv" && field(t("file.separator"), select(separators.map((sep) => [sep, separatorName(sep)]), separator,
       (sep) => reread({ encoding, separator: sep }), { id: "separator" })),
-    field(t("file.encoding"), select(encodings.map((name) => [name, name === "windows-1252" ? t("file.windows") : name.toUpperCase()]), encoding,
+    field(t("file.encoding"), select(encodings.map((name) => [name, t(`encoding.${name}`)]), encoding,
       (name) => reread({ encoding: name, separator: file.format === "csv" ? separator : undefined }), { id: "encoding" })),
   ];
   return h("div", { class: "facts" },
     h("div", null, h("p", { class: "file-name" }, cellNode(current.state.name, 120)),
-      h("p", { class: "hint" }, t("file.facts", { n: file.count, columns: file.headers.length, format: file.format.toUpperCase(), size: sizeText(file.size) }))),
+      h("p", { class: "hint" }, t("file.facts", { rows: t("file.rows", { n: file.count }), columns: t("file.columns", { n: file.headers.length }), format: file.format.toUpperCase(), size: sizeText(file.size) }))),
     h("div", { class: "toolbar" }, choices));
 }
 
