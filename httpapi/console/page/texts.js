@@ -305,8 +305,8 @@ const texts = {
     "delete.text": "Its rows and results are deleted at once and cannot be had back. The users that it created or updated stay.",
     "delete.yes": "Remove",
 
-    "session.title": "Your session has ended.",
-    "session.text": "Nothing is lost. Sign in again in another tab, then go on here.",
+    "session.title": "You are not signed in, or no longer.",
+    "session.text": "Nothing is lost. Sign in in another tab, then go on here.",
     "session.signIn": "Sign in",
     "session.again": "Go on",
     "away.text": "The service does not answer. Nothing is lost; the next try is in {wait}.",
@@ -653,8 +653,8 @@ const texts = {
     "delete.text": "Seine Zeilen und Ergebnisse werden sofort gelöscht und sind nicht wiederherstellbar. Die Nutzer, die er angelegt oder aktualisiert hat, bleiben.",
     "delete.yes": "Entfernen",
 
-    "session.title": "Ihre Sitzung ist abgelaufen.",
-    "session.text": "Nichts ist verloren. Melden Sie sich in einem anderen Tab neu an und fahren Sie dann hier fort.",
+    "session.title": "Sie sind nicht oder nicht mehr angemeldet.",
+    "session.text": "Nichts ist verloren. Melden Sie sich in einem anderen Tab an und fahren Sie dann hier fort.",
     "session.signIn": "Anmelden",
     "session.again": "Fortfahren",
     "away.text": "Der Dienst antwortet nicht. Nichts ist verloren; der nächste Versuch folgt in {wait}.",
