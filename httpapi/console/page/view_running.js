@@ -1,7 +1,5 @@
 // The view of an import that runs.
 
-let running = null; // the promise of the tab's run; one at a time
-
 async function showRunning() {
   if (!current || current.state.phase === "mapping") return leaveTo("#/");
   if (current.state.phase === "ended") return leaveTo("#/result");
@@ -10,12 +8,11 @@ async function showRunning() {
   const shownFor = current;
   const panel = runningPanel();
   try {
-    if (!running && !current.store) await current.adopt();
+    if (!current.running && !current.store) await current.adopt();
     panel.update();
-    if (current.needsFile && !running) panel.askFile();
-    shownFor.watch = (part, job) => { if (!signal.aborted) panel.update(part, job); };
-    running ??= shownFor.run((part, job) => shownFor.watch(part, job)).finally(() => { running = null; });
-    await running;
+    if (current.needsFile) panel.askFile();
+    current.watch = (part, job) => { if (!signal.aborted) panel.update(part, job); };
+    await current.run();
     if (signal.aborted || current !== shownFor) return;
     if (current.state.phase === "ended") leaveTo("#/result");
   } catch (error) {
