@@ -1,5 +1,9 @@
 // What views have in common: pictures of outcomes, tables of rows with a filter, groups of
 // errors, files.
+//
+// Tests and hosts' own documentation know the page by ids, by names that begin with "data-",
+// and by the sections that have data-view (import, preview, running, result, jobs, job) and
+// data-state. Those are kept; classes may change.
 
 // view replaces the content of the page. What a view before had under way ends.
 let leaving = new AbortController();
