@@ -145,10 +145,11 @@ class RowsTable {
   }
 }
 
-function errorNode(error, columns) {
+// errorNode says what is wrong, and in the words of the service, unless they were seen before.
+function errorNode(error, columns, seen) {
   const place = error.field ? columnName(error.field, columns) : "";
   return h("p", { class: "error" }, h("strong", null, codeTitle(error.code)), place && [": ", cellNode(place, 60)],
-    h("span", { class: "hint", lang: "en" }, cellNode(error.message, 300)),
+    h("span", { class: seen ? "unseen" : "hint", lang: "en" }, cellNode(error.message, 300)),
     error.conflictsWith && h("span", { class: "hint" }, t("error.conflictsWith"), " ", cellNode(error.conflictsWith)));
 }
 
