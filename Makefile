@@ -73,7 +73,7 @@ fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done
 
-soak: tools  ## kill, stop and restart real processes while they import; SOAK=-quick for a minute of it
+soak: tools  ## kill, stop and restart real processes while they import; SOAK=-quick for half a minute of it
 	@mkdir -p .cache
 	@$(GO) build -o $(BIN)/ ./internal/cmd/soak
 	$(BIN)/testservers -require -only dynoxide,versitygw -- $(BIN)/soak -dir .cache $(SOAK)

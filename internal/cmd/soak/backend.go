@@ -5,8 +5,10 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"flag"
 	"net/http"
+	"net/url"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/bulkops/bulkops/blob/s3blob"
-	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/soak"
 	"github.com/bulkops/bulkops/jobs/dynamojobs"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )
@@ -27,30 +29,46 @@ const (
 	bucket      = "soak"
 
 	region = "us-east-1"
-	// dynoxide takes any credentials.
-	anyKey = "soak"
 )
 
-// syncThreshold is the number of rows from which on a request becomes a job.
-const syncThreshold = 50
+var (
+	usersOptions = dynamostore.Options{UsersTable: usersTable, ClaimsTable: claimsTable}
+	jobsOptions  = dynamojobs.Options{Table: jobsTable}
+	blobsOptions = s3blob.Options{Bucket: bucket}
+)
 
-// settings are what each process of a run has to know.
-type settings struct {
-	DynamoDB, S3         string // URLs
-	AccessKey, SecretKey string // of S3
-	Name                 string
-	Lease                time.Duration
-	Reservation          time.Duration // see shortKeys
-	Fuses                []fuse
+// A cloud is a [soak.Backend] on DynamoDB and S3. Its URLs are those two, each with the
+// credentials that its server takes.
+type cloud struct{ dynoxide, versitygw string }
+
+// The environment variables that name the servers' programs. The command
+// internal/cmd/testservers sets them.
+const (
+	envDynoxide  = "BULKOPS_TEST_DYNOXIDE_PROGRAM"
+	envVersitygw = "BULKOPS_TEST_S3_PROGRAM"
+)
+
+// Flags implements [soak.Backend].
+func (c *cloud) Flags(flags *flag.FlagSet) {
+	flags.StringVar(&c.dynoxide, "dynoxide", os.Getenv(envDynoxide), "`file` of the program; the default is $"+envDynoxide)
+	flags.StringVar(&c.versitygw, "versitygw", os.Getenv(envVersitygw), "`file` of the program; the default is $"+envVersitygw)
 }
 
-// A backend is the servers, as one process sees them.
-type backend struct {
-	settings
-	cfg      bulk.Config
-	jobs     *dynamojobs.Queue
-	blobs    *s3blob.Store
-	dynamoDB *dynamodb.Client // makes one attempt a call
+// Check implements [soak.Backend].
+func (c *cloud) Check() error {
+	if c.dynoxide == "" || c.versitygw == "" {
+		return errors.New("-dynoxide and -versitygw name the programs; go run ./internal/cmd/testservers -only dynoxide,versitygw -- COMMAND sets their defaults")
+	}
+	return nil
+}
+
+// Points implements [soak.Backend].
+func (c *cloud) Points() []soak.Point {
+	return []soak.Point{
+		{Operation: "UpdateItem", Calls: 20}, {Operation: "GetItem", Calls: 10}, {Operation: "BatchGetItem", Calls: 40},
+		{Operation: "BatchExecuteStatement", Calls: 30}, {Operation: "TransactWriteItems", Calls: 60},
+		{Operation: http.MethodPut, Calls: 12}, {Operation: http.MethodGet, Calls: 6},
+	}
 }
 
 // transport returns a transport for the many connections of parallel calls.
@@ -62,61 +80,53 @@ func transport() *http.Transport {
 	return t
 }
 
-func (s settings) at(endpoint, accessKey, secretKey string, calls http.RoundTripper) aws.Config {
+// at returns the configuration of a client of the server with that URL.
+func at(address, name string) (aws.Config, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	secret, _ := u.User.Password()
+	keys := credentials.NewStaticCredentialsProvider(u.User.Username(), secret, "")
+	u.User = nil
 	return aws.Config{
 		Region:       region,
-		AppID:        s.Name, // which the proxy reads
-		BaseEndpoint: aws.String(endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-		HTTPClient:   &http.Client{Transport: calls},
-	}
+		AppID:        name, // which the proxy reads
+		BaseEndpoint: aws.String(u.String()),
+		Credentials:  keys,
+		HTTPClient:   &http.Client{Transport: transport()},
+	}, nil
 }
 
-// open returns the backend through calls.
-func (s settings) open(calls http.RoundTripper, logger *slog.Logger) (*backend, error) {
-	database := s.at(s.DynamoDB, anyKey, anyKey, calls)
-	b := &backend{settings: s}
-	store, err := dynamostore.New(dynamostore.NewClient(database), usersOptions)
+// clients returns the configurations of clients of both servers.
+func clients(name string, urls []string) (database, objects aws.Config, err error) {
+	database, err1 := at(urls[0], name)
+	objects, err2 := at(urls[1], name)
+	return database, objects, errors.Join(err1, err2)
+}
+
+// Open implements [soak.Backend].
+func (c *cloud) Open(_ context.Context, name string, urls []string) (*soak.Opened, error) {
+	database, objects, err := clients(name, urls)
 	if err != nil {
 		return nil, err
 	}
-	if b.jobs, err = dynamojobs.New(dynamojobs.NewClient(database), jobsOptions); err != nil {
-		return nil, err
-	}
-	objects := s3blob.NewClient(s.at(s.S3, s.AccessKey, s.SecretKey, calls))
-	if b.blobs, err = s3blob.New(objects, blobsOptions); err != nil {
-		return nil, err
-	}
-	b.dynamoDB = dynamodb.NewFromConfig(database, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
-	b.cfg = bulk.Config{
-		Store: store, Blobs: b.blobs, Jobs: b.jobs, IdempotencyKeys: shortKeys{b.jobs, s.Reservation},
-		Logger:        logger,
-		WorkerName:    s.Name,
-		SyncThreshold: syncThreshold,
-		SegmentRows:   40,
-		Parallel:      4,
-		Lease:         s.Lease,
-		Poll:          50 * time.Millisecond,
-		StopGrace:     time.Second,
-		MaxAttempts:   12,
-	}
-	return b, nil
+	store, err1 := dynamostore.New(dynamostore.NewClient(database), usersOptions)
+	jobs, err2 := dynamojobs.New(dynamojobs.NewClient(database), jobsOptions)
+	blobs, err3 := s3blob.New(s3blob.NewClient(objects), blobsOptions)
+	once := dynamodb.NewFromConfig(database, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+	return &soak.Opened{Store: store, Blobs: blobs, Jobs: jobs, Keys: jobs, Host: &host{once}}, errors.Join(err1, err2, err3)
 }
 
-var (
-	usersOptions = dynamostore.Options{UsersTable: usersTable, ClaimsTable: claimsTable}
-	jobsOptions  = dynamojobs.Options{Table: jobsTable}
-	blobsOptions = s3blob.Options{Bucket: bucket}
-)
-
-// create makes the tables and the bucket.
-func (s settings) create(ctx context.Context) error {
-	calls := transport()
-	defer calls.CloseIdleConnections()
-	database := s.at(s.DynamoDB, anyKey, anyKey, calls)
+// Create implements [soak.Backend].
+func (c *cloud) Create(ctx context.Context, urls []string) error {
+	database, objects, err := clients("create", urls)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		dynamostore.CreateTables(ctx, dynamostore.NewClient(database), usersOptions),
 		dynamojobs.CreateTable(ctx, dynamojobs.NewClient(database), jobsOptions),
-		s3blob.EnsureBucket(ctx, s3blob.NewClient(s.at(s.S3, s.AccessKey, s.SecretKey, calls)), blobsOptions),
+		s3blob.EnsureBucket(ctx, s3blob.NewClient(objects), blobsOptions),
 	)
 }

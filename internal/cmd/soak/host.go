@@ -4,25 +4,29 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
+	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 	"github.com/bulkops/bulkops/store/dynamostore"
 )
 
 // counterAttribute is an attribute that the host alone has.
 const counterAttribute = "hostCount"
 
-// hostTimeout bounds a call of the host.
-const hostTimeout = 15 * time.Second
+// A host is a [soak.Host] that writes to the tables itself.
+type host struct {
+	once *dynamodb.Client // makes one attempt a call
+}
 
 type item = map[string]types.AttributeValue
 
@@ -38,81 +42,32 @@ func claimKey(tenant, email string) item {
 	return item{"pk": text(dynamostore.ClaimKey(tenant, email))}
 }
 
-// host writes to users as the host program may: without imports, at any time.
-func (d *driver) host(ctx context.Context) {
-	random := rand.New(rand.NewPCG(d.seed, 4))
-	for n := 0; pause(ctx, time.Duration(random.IntN(20))*time.Millisecond); n++ {
-		one, ok := d.window.pick(random)
-		if !ok {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostTimeout)
-		field := fmt.Sprintf("%s%d", hostPrefix, n)
-		switch random.IntN(8) {
-		case 0:
-			d.hostSet(ctx, one.user, field)
-		case 1, 2:
-			d.hostCommit(ctx, one.user, field)
-		case 3:
-			if one.email != "" {
-				d.hostMove(ctx, one.user, one.email, fmt.Sprintf("host-%d@example.com", n))
-			}
-		default:
-			d.hostCount(ctx, one.user)
-		}
-		cancel()
-	}
-}
-
-// hostCount adds one to an attribute of the host's own.
-func (d *driver) hostCount(ctx context.Context, u audit.User) {
-	_, err := d.backend.dynamoDB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+// Count implements [soak.Host].
+func (h *host) Count(ctx context.Context, u audit.User) error {
+	_, err := h.once.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(usersTable), Key: userKey(u),
 		UpdateExpression:          aws.String("ADD " + counterAttribute + " :one"),
 		ConditionExpression:       aws.String("attribute_exists(pk)"),
 		ExpressionAttributeValues: item{":one": one()},
 	})
-	d.auditor.HostCounted(u, outcome(err, refusedItem(err)))
+	return conditional(err)
 }
 
-// hostSet sets a custom field and leaves the version as it is.
-func (d *driver) hostSet(ctx context.Context, u audit.User, field string) {
-	_, err := d.backend.dynamoDB.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+// Set implements [soak.Host]. It leaves the version as it is.
+func (h *host) Set(ctx context.Context, u audit.User, field string) error {
+	_, err := h.once.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(usersTable), Key: userKey(u),
 		UpdateExpression:          aws.String("SET customFields.#f=:one"),
 		ConditionExpression:       aws.String("attribute_exists(pk)"),
 		ExpressionAttributeNames:  map[string]string{"#f": field},
 		ExpressionAttributeValues: item{":one": one()},
 	})
-	d.auditor.HostSet(u, field, outcome(err, refusedItem(err)))
+	return conditional(err)
 }
 
-// hostCommit sets a custom field by way of the store, which gives the user a new
-// version. The mark stays.
-func (d *driver) hostCommit(ctx context.Context, u audit.User, field string) {
-	found, err := d.backend.cfg.Store.Lookup(ctx, u.Tenant, []bulk.Ref{{ID: u.ID}})
-	if err != nil || found[0].ByID == nil {
-		return
-	}
-	base := found[0].ByID
-	patch, err := bulk.NewFields(map[string]any{field: 1})
-	if err != nil {
-		d.fail(err)
-		return
-	}
-	user := base.User
-	user.CustomFields = base.CustomFields.Merge(patch)
-	err = d.backend.cfg.Store.Commit(ctx, u.Tenant, []bulk.Write{{
-		User: user, Mark: base.Mark, Base: base, Patch: bulk.Patch{CustomFields: patch},
-	}})[0]
-	d.auditor.HostSet(u, field, outcome(err, errors.Is(err, bulk.ErrConflict)))
-}
-
-// hostMove gives a user an address that nobody had, if it still has the one that
-// is known.
-func (d *driver) hostMove(ctx context.Context, u audit.User, from, to string) {
-	begun := d.now()
-	_, err := d.backend.dynamoDB.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+// Move implements [soak.Host].
+func (h *host) Move(ctx context.Context, u audit.User, from, to string) error {
+	_, err := h.once.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{Update: &types.Update{
 			TableName: aws.String(usersTable), Key: userKey(u),
 			UpdateExpression:          aws.String("SET email=:to"),
@@ -129,17 +84,96 @@ func (d *driver) hostMove(ctx context.Context, u audit.User, from, to string) {
 			ExpressionAttributeValues: item{":id": text(u.ID)},
 		}},
 	}})
-	var cancelled *types.TransactionCanceledException
-	d.auditor.HostMoved(u, to, begun, d.now(), outcome(err, errors.As(err, &cancelled)))
+	return conditional(err)
 }
 
-// refusedItem reports whether a call failed its condition.
-func refusedItem(err error) bool {
+// conditional puts [soak.ErrRefused] in the place of an error for a failed condition.
+func conditional(err error) error {
 	var failed *types.ConditionalCheckFailedException
-	return errors.As(err, &failed)
+	var cancelled *types.TransactionCanceledException
+	if errors.As(err, &failed) || errors.As(err, &cancelled) {
+		return soak.ErrRefused
+	}
+	return err
 }
 
 func with(it item, name string, value types.AttributeValue) item {
 	it[name] = value
 	return it
+}
+
+// Users implements [soak.Host].
+func (h *host) Users(ctx context.Context) ([]soak.HostUser, error) {
+	items, err := h.scan(ctx, usersTable)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]soak.HostUser, len(items))
+	for i, it := range items {
+		if users[i], err = userOf(it); err != nil {
+			return nil, fmt.Errorf("user %s: %w", textOf(it["userId"]), err)
+		}
+	}
+	return users, nil
+}
+
+// Claims implements [soak.Host].
+func (h *host) Claims(ctx context.Context) ([]audit.Claim, error) {
+	items, err := h.scan(ctx, claimsTable)
+	if err != nil {
+		return nil, err
+	}
+	claims := make([]audit.Claim, len(items))
+	for i, it := range items {
+		tenant, email, _ := strings.Cut(textOf(it["pk"]), "#")
+		claims[i] = audit.Claim{Tenant: tenant, EmailKey: email, UserID: textOf(it["userId"])}
+	}
+	return claims, nil
+}
+
+// scan reads a table as a whole.
+func (h *host) scan(ctx context.Context, table string) (items []item, err error) {
+	pages := dynamodb.NewScanPaginator(h.once, &dynamodb.ScanInput{TableName: aws.String(table), ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("scan %s: %w", table, err)
+		}
+		items = append(items, page.Items...)
+	}
+	return items, nil
+}
+
+// userOf reads an item, whose custom fields are texts and numbers here.
+func userOf(it item) (u soak.HostUser, err error) {
+	u = soak.HostUser{Tenant: textOf(it["tenant"]), User: bulk.User{ID: textOf(it["userId"]), Email: textOf(it["email"])}}
+	if n, ok := it[counterAttribute].(*types.AttributeValueMemberN); ok {
+		if u.Counter, err = strconv.Atoi(n.Value); err != nil {
+			return u, err
+		}
+	}
+	stored, ok := it["customFields"].(*types.AttributeValueMemberM)
+	if !ok {
+		return u, nil
+	}
+	fields := make(map[string]any)
+	for name, value := range stored.Value {
+		switch value := value.(type) {
+		case *types.AttributeValueMemberS:
+			fields[name] = value.Value
+		case *types.AttributeValueMemberN:
+			fields[name] = json.Number(value.Value)
+		default:
+			return u, fmt.Errorf("its field %s is a %T", name, value)
+		}
+	}
+	u.CustomFields, err = bulk.NewFields(fields)
+	return u, err
+}
+
+func textOf(value types.AttributeValue) string {
+	if s, ok := value.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
 }

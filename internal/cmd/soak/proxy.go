@@ -10,76 +10,60 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"sync"
+	"strings"
 	"time"
+
+	"github.com/bulkops/bulkops/internal/test/soak"
 )
 
-// A proxy is the network between the processes and a server. It delivers a call
-// whatever becomes of its process meanwhile, and delivers some late.
+// A proxy is an HTTP server that passes every request on by way of a link.
 type proxy struct {
-	url    string
+	ctx    context.Context // of the run
 	target *url.URL
 	calls  http.RoundTripper
-	server *http.Server
-	// late is told of a call that is held back, and returns when it is to be
-	// delivered.
-	late func(process, operation string)
-
-	mu    sync.Mutex
-	armed bool
+	link   soak.Link
 }
 
 // deliveryTimeout bounds a call behind the proxy. It is longer than its caller
 // waits.
 const deliveryTimeout = 30 * time.Second
 
-// newProxy starts a proxy before a server.
-func newProxy(target string, late func(process, operation string)) (*proxy, error) {
+// Proxy implements [soak.Backend].
+func (c *cloud) Proxy(ctx context.Context, target string, link soak.Link) (string, error) {
 	to, err := url.Parse(target)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	t := transport()
 	t.DisableCompression = true // answers pass as they are
-	p := &proxy{url: "http://" + listener.Addr().String(), target: to, calls: t, late: late}
-	p.server = &http.Server{Handler: p, ReadHeaderTimeout: deliveryTimeout}
-	go func() { _ = p.server.Serve(listener) }() // until close
-	return p, nil
+	server := &http.Server{Handler: &proxy{ctx, to, t, link}, ReadHeaderTimeout: deliveryTimeout}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { _ = server.Serve(listener) }() // until ctx ends
+	from := *to
+	from.Host = listener.Addr().String()
+	return from.String(), nil
 }
 
-func (p *proxy) close() { _ = p.server.Close() }
-
-// arm has the next call held back that may change something.
-func (p *proxy) arm() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.armed = true
-}
-
-// writes are the calls that may be held back.
+// writes are the calls that may change something.
 var writes = map[string]bool{
 	"UpdateItem": true, "PutItem": true, "BatchExecuteStatement": true, "TransactWriteItems": true, http.MethodPut: true,
 }
 
-// hit reports whether the call is to be held back.
-func (p *proxy) hit(request *http.Request) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	hit := p.armed && writes[operation(request)]
-	p.armed = p.armed && !hit
-	return hit
-}
-
-// caller returns the name of the process that makes a call.
-func caller(request *http.Request) string {
-	if match := callerPattern.FindStringSubmatch(request.UserAgent()); match != nil {
-		return match[1]
+// callOf says what a request is: an operation of DynamoDB, or a method of S3.
+func callOf(request *http.Request) (call soak.Call) {
+	call.Operation = request.Method
+	if target := request.Header.Get("X-Amz-Target"); target != "" {
+		_, call.Operation, _ = strings.Cut(target, ".")
 	}
-	return ""
+	call.Writes = writes[call.Operation]
+	if match := callerPattern.FindStringSubmatch(request.UserAgent()); match != nil {
+		call.Process = match[1]
+	}
+	return call
 }
 
 var callerPattern = regexp.MustCompile(`\bapp/([\w-]+)`)
@@ -89,19 +73,15 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // its process died while it was sending
 	}
-	if p.hit(request) {
-		p.late(caller(request), operation(request))
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), deliveryTimeout)
-	defer cancel()
-	out := request.Clone(ctx)
-	out.URL.Scheme, out.URL.Host, out.RequestURI = p.target.Scheme, p.target.Host, ""
-	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	response, err := p.calls.RoundTrip(out)
-	if err != nil {
+	var response *http.Response
+	seen := p.link(p.ctx, callOf(request), func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), deliveryTimeout)
+		defer cancel()
+		response, err = p.deliver(ctx, request, body)
+	})
+	if !seen || err != nil {
 		panic(http.ErrAbortHandler) // the server is down: so is the connection
 	}
-	defer response.Body.Close()
 	for name, values := range response.Header {
 		w.Header()[name] = values
 	}
@@ -109,4 +89,19 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if _, err := io.Copy(w, response.Body); err != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// deliver sends a request to the server. The body of its answer is in memory.
+func (p *proxy) deliver(ctx context.Context, request *http.Request, body []byte) (*http.Response, error) {
+	out := request.Clone(ctx)
+	out.URL.Scheme, out.URL.Host, out.RequestURI = p.target.Scheme, p.target.Host, ""
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	response, err := p.calls.RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	response.Body = io.NopCloser(bytes.NewReader(answer))
+	return response, err
 }

@@ -5,151 +5,85 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
-	"time"
+
+	"github.com/bulkops/bulkops/internal/test/soak"
 )
 
-// A server is a database or blob server that can be killed and started again on
-// what it has stored.
-type server struct {
-	name    string
-	url     string
-	command func() *exec.Cmd
-	log     string // a file
-
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
-}
-
-const (
-	// startTimeout bounds the time until a server answers.
-	startTimeout = 20 * time.Second
-	// stopTimeout bounds the time that a server takes to end.
-	stopTimeout = 5 * time.Second
-)
-
-// newDatabase returns dynoxide with its tables in a file.
-func newDatabase(program, dir string) (*server, error) {
-	port, err := freePort()
+// Servers implements [soak.Backend].
+func (c *cloud) Servers(_ context.Context, dir string) ([]*soak.Server, error) {
+	database, err := newDatabase(c.dynoxide, dir)
 	if err != nil {
 		return nil, err
 	}
-	return &server{
-		name: "dynoxide", url: fmt.Sprintf("http://127.0.0.1:%d", port), log: filepath.Join(dir, "dynoxide.log"),
-		command: func() *exec.Cmd {
+	objects, err := newBlobServer(c.versitygw, dir)
+	return []*soak.Server{database, objects}, err
+}
+
+// newDatabase returns dynoxide with its tables in a file. It takes any credentials.
+func newDatabase(program, dir string) (*soak.Server, error) {
+	port, err := soak.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	return &soak.Server{
+		Name: "database", URL: address(port, "soak", "soak"), Log: filepath.Join(dir, "dynoxide.log"),
+		Command: func() (*exec.Cmd, error) {
 			return exec.Command(program, "--host", "127.0.0.1", "--port", strconv.Itoa(port),
-				"--db-path", filepath.Join(dir, "dynoxide.db"))
+				"--db-path", filepath.Join(dir, "dynoxide.db")), nil
 		},
+		Ready: answers(port), Crash: soak.Kill, Stop: soak.Terminate,
 	}, nil
 }
 
-// newBlobServer returns versitygw with its objects in a folder, and the credentials
-// that it takes.
-func newBlobServer(program, dir string) (s *server, accessKey, secretKey string, err error) {
-	port, err := freePort()
+// newBlobServer returns versitygw with its objects in a folder.
+func newBlobServer(program, dir string) (*soak.Server, error) {
+	port, err := soak.FreePort()
 	if err != nil {
-		return nil, "", "", err
+		return nil, err
 	}
 	data := filepath.Join(dir, "objects")
 	if err := os.Mkdir(data, 0o755); err != nil {
-		return nil, "", "", err
+		return nil, err
 	}
-	accessKey, secretKey = rand.Text(), rand.Text()
-	s = &server{
-		name: "versitygw", url: fmt.Sprintf("http://127.0.0.1:%d", port), log: filepath.Join(dir, "versitygw.log"),
-		command: func() *exec.Cmd {
+	accessKey, secretKey := rand.Text(), rand.Text()
+	return &soak.Server{
+		Name: "blob server", URL: address(port, accessKey, secretKey), Log: filepath.Join(dir, "versitygw.log"),
+		Command: func() (*exec.Cmd, error) {
 			cmd := exec.Command(program, "--quiet", "--keep-alive",
 				"--port", fmt.Sprintf("127.0.0.1:%d", port), "posix", data)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
-			return cmd
+			return cmd, nil
 		},
-	}
-	return s, accessKey, secretKey, nil
+		Ready: answers(port), Crash: soak.Kill, Stop: soak.Terminate,
+	}, nil
 }
 
-// start starts the server and returns when it answers.
-func (s *server) start(ctx context.Context) error {
-	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	s.cmd = s.command()
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
-	}
-	cmd, done := s.cmd, make(chan struct{})
-	s.done = done
-	go func() {
-		_ = cmd.Wait() // how it ends does not matter
-		close(done)
-	}()
-	return s.awaitAnswer(ctx)
+// address is a URL with credentials.
+func address(port int, accessKey, secretKey string) string {
+	u := url.URL{Scheme: "http", User: url.UserPassword(accessKey, secretKey), Host: fmt.Sprintf("127.0.0.1:%d", port)}
+	return u.String()
 }
 
-func (s *server) awaitAnswer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("%s: no answer within %v", s.name, startTimeout))
-	defer cancel()
+// answers asks the server on a port for anything.
+func answers(port int) func(context.Context) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d", port), nil)
 		if err != nil {
 			return err
 		}
-		if response, err := client.Do(request); err == nil {
-			return response.Body.Close()
+		response, err := client.Do(request)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.done:
-			return fmt.Errorf("%s ended before it answered; its log is %s", s.name, s.log)
-		case <-time.After(20 * time.Millisecond):
-		}
+		return response.Body.Close()
 	}
-}
-
-// stop ends the server, by a signal that it can or cannot catch.
-func (s *server) stop(signal syscall.Signal) {
-	if s.cmd == nil || s.cmd.Process == nil {
-		return
-	}
-	_ = s.cmd.Process.Signal(signal) // fails if it has ended
-	select {
-	case <-s.done:
-		return
-	case <-time.After(stopTimeout):
-	}
-	_ = s.cmd.Process.Kill()
-	<-s.done
-}
-
-// restart stops the server by the signal and starts it again after a while.
-func (s *server) restart(ctx context.Context, signal syscall.Signal, down time.Duration) error {
-	s.stop(signal)
-	time.Sleep(down)
-	if err := s.start(ctx); err != nil {
-		return errors.Join(errors.New("restart"), err)
-	}
-	return nil
-}
-
-// freePort returns a port of the loopback interface that nobody listens on now.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"context"
@@ -12,32 +12,31 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // A driver runs everything: the servers, the processes that are killed, what they
 // are given to do, and the faults.
 type driver struct {
 	options
-	settings settings // of a process without fuses
+	settings settings // of a process
 	dir      string
 	start    time.Time
 	out      io.Writer
 
-	database, blobs *server
-	proxies         []*proxy // before the database and the blob server
-	backend         *backend
-	importer        *bulk.Importer
-	auditor         *audit.Auditor
-	plan            plan
-	counts          *counts
-	jobs            *tracker
-	fleet           *fleet
-	window          *sightings
+	servers  []*Server
+	links    []*link // to the servers
+	opened   *Opened // past the links
+	importer *bulk.Importer
+	auditor  *audit.Auditor
+	plan     plan
+	counts   *counts
+	jobs     *tracker
+	fleet    *fleet
+	window   *sightings
 
 	failed  chan error // the first error that ends the run
 	failing sync.Once
@@ -87,11 +86,14 @@ func (d *driver) run(ctx context.Context) ([]audit.Finding, error) {
 		case <-ctx.Done():
 		}
 	}()
+	defer func() {
+		for _, s := range d.servers {
+			s.stop(s.Stop)
+		}
+	}()
 	if err := d.serve(ctx); err != nil {
 		return nil, err
 	}
-	defer d.blobs.stop(syscall.SIGTERM)
-	defer d.database.stop(syscall.SIGTERM)
 	if err := d.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -113,52 +115,47 @@ func (d *driver) run(ctx context.Context) ([]audit.Finding, error) {
 
 // serve starts the servers.
 func (d *driver) serve(ctx context.Context) (err error) {
-	if d.database, err = newDatabase(d.dynoxide, d.dir); err != nil {
+	d.settings = settings{Name: "driver", Lease: d.lease, Reservation: d.reservation}
+	if d.servers, err = d.backend.Servers(ctx, d.dir); err != nil {
 		return err
 	}
-	d.settings = settings{Name: "driver", Lease: d.lease, Reservation: d.reservation, DynamoDB: d.database.url}
-	if d.blobs, d.settings.AccessKey, d.settings.SecretKey, err = newBlobServer(d.versitygw, d.dir); err != nil {
-		return err
-	}
-	d.settings.S3 = d.blobs.url
-	if err := d.database.start(ctx); err != nil {
-		return err
-	}
-	if err := d.blobs.start(ctx); err != nil {
-		d.database.stop(syscall.SIGTERM)
-		return err
+	for _, s := range d.servers {
+		if err := s.start(ctx); err != nil {
+			return err
+		}
+		d.settings.URLs = append(d.settings.URLs, s.URL)
 	}
 	return nil
 }
 
 // connect puts the network between the servers and the processes to come.
-func (d *driver) connect(ctx context.Context) error {
-	for _, url := range []*string{&d.settings.DynamoDB, &d.settings.S3} {
-		p, err := newProxy(*url, d.lateCall(ctx))
-		if err != nil {
+func (d *driver) connect(ctx context.Context) (err error) {
+	urls := make([]string, len(d.servers))
+	for i, s := range d.servers {
+		l := &link{d: d}
+		if urls[i], err = d.backend.Proxy(ctx, s.URL, l.deliver); err != nil {
 			return err
 		}
-		*url = p.url
-		d.proxies = append(d.proxies, p)
-		context.AfterFunc(ctx, p.close)
+		d.links = append(d.links, l)
 	}
+	d.settings.URLs = urls
 	return nil
 }
 
-// prepare makes tables and bucket, and the users that are there from the start.
+// prepare makes tables and buckets, and the users that are there from the start.
 func (d *driver) prepare(ctx context.Context) error {
-	if err := d.settings.create(ctx); err != nil {
+	if err := d.backend.Create(ctx, d.settings.URLs); err != nil {
 		return err
 	}
 	log, err := os.Create(filepath.Join(d.dir, "driver.log"))
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	if d.backend, err = d.settings.open(transport(), logger); err != nil {
+	var cfg bulk.Config
+	if d.opened, cfg, err = d.settings.open(ctx, d.backend, slog.New(slog.NewTextHandler(log, nil))); err != nil {
 		return err
 	}
-	if d.importer, err = bulk.NewImporter(d.backend.cfg); err != nil {
+	if d.importer, err = bulk.NewImporter(cfg); err != nil {
 		return err
 	}
 	d.jobs = newTracker(d)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // mostShown bounds how many findings of each kind are shown.
@@ -46,7 +46,11 @@ func (d *driver) report(w io.Writer, findings []audit.Finding) {
 	line("time", d.now().Round(time.Second))
 	line("SIGKILLs of workers and importers", d.counts.sum(kills...))
 	line("SIGSTOPs of workers and importers", d.counts.sum(stops...))
-	for _, f := range allFaults {
+	faults := reported
+	for _, s := range d.servers {
+		faults = append(faults, s.restarted(s.Crash), s.restarted(s.Stop))
+	}
+	for _, f := range faults {
 		line(string(f), d.counts.sum(f))
 	}
 	line("jobs claimed again by another worker", d.jobs.takeovers())

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // sightings are the users of the window that are known to exist.
@@ -101,7 +101,7 @@ func (d *driver) look(ctx context.Context, tenant string, base int) (seen []sigh
 			until = min(until, ids)
 		}
 		begun := d.now()
-		found, err := d.backend.cfg.Store.Lookup(ctx, tenant, refs[from:until])
+		found, err := d.opened.Store.Lookup(ctx, tenant, refs[from:until])
 		if err != nil {
 			return seen // the database is down
 		}
@@ -113,7 +113,7 @@ func (d *driver) look(ctx context.Context, tenant string, base int) (seen []sigh
 			}
 			switch {
 			case stored != nil:
-				s := sampleOf(tenant, stored, begun, done)
+				s := sampleOf(tenant, &stored.User, begun, done)
 				seen = append(seen, sighted{s.User, s.Email, d.auditor.Sample(s)})
 			case ref.ID != "":
 				d.auditor.Sample(audit.Sample{User: audit.User{Tenant: tenant, ID: ref.ID}, Begun: begun, Done: done})
@@ -125,11 +125,11 @@ func (d *driver) look(ctx context.Context, tenant string, base int) (seen []sigh
 }
 
 // sampleOf returns what a read of a user says.
-func sampleOf(tenant string, stored *bulk.Stored, begun, done time.Duration) audit.Sample {
+func sampleOf(tenant string, user *bulk.User, begun, done time.Duration) audit.Sample {
 	s := audit.Sample{
-		User: audit.User{Tenant: tenant, ID: stored.ID}, Exists: true, Email: stored.Email, Begun: begun, Done: done,
+		User: audit.User{Tenant: tenant, ID: user.ID}, Exists: true, Email: user.Email, Begun: begun, Done: done,
 	}
-	for name, value := range stored.CustomFields.All() {
+	for name, value := range user.CustomFields.All() {
 		switch {
 		case name == registerField:
 			s.Register = strings.Trim(string(value), `"`)

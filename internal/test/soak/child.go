@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"bufio"
@@ -15,23 +15,27 @@ import (
 	"time"
 )
 
+// stopTimeout bounds the time that a process takes to end by itself.
+const stopTimeout = 5 * time.Second
+
 // A child is a process of a role.
 type child struct {
-	name     string
-	cmd      *exec.Cmd
-	stdin    io.WriteCloser
-	messages chan message  // what it says; closed when it has ended
-	done     chan struct{} // closed when the process has ended
-	killed   bool          // by SIGKILL; set before done is closed
+	name    string
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	answers chan answer   // of an importer; closed when it has ended
+	done    chan struct{} // closed when the process has ended
+	killed  bool          // by SIGKILL; set before done is closed
+	fuses   *fuses
 
 	mu      sync.Mutex
 	stopped bool
-	struck  bool // the driver has killed it
+	atCall  bool // it was killed at a certain call
 }
 
 // startChild starts this program in a role. What it says besides is added to the
 // file named log.
-func startChild(role string, s settings, log string) (*child, error) {
+func startChild(role string, s settings, fuses *fuses, log string) (*child, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -41,7 +45,7 @@ func startChild(role string, s settings, log string) (*child, error) {
 		return nil, err
 	}
 	defer file.Close()
-	c := &child{name: s.Name, cmd: exec.Command(program, role), messages: make(chan message, 64), done: make(chan struct{})}
+	c := &child{name: s.Name, cmd: exec.Command(program, role), answers: make(chan answer, 64), done: make(chan struct{}), fuses: fuses}
 	c.cmd.Stderr = file
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -65,11 +69,11 @@ func (c *child) follow(stdout io.Reader) {
 		if err != nil {
 			break // what it was writing when it was killed is nothing
 		}
-		var m message
-		if json.Unmarshal(line, &m) != nil {
+		var a answer
+		if json.Unmarshal(line, &a) != nil {
 			break
 		}
-		c.messages <- m
+		c.answers <- a
 	}
 	err := c.cmd.Wait()
 	var exit *exec.ExitError
@@ -78,7 +82,7 @@ func (c *child) follow(stdout io.Reader) {
 		c.killed = ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 	}
 	close(c.done)
-	close(c.messages)
+	close(c.answers)
 }
 
 // send writes one line to the process. A process that has been killed takes none,
@@ -95,11 +99,16 @@ func (c *child) send(value any) error {
 }
 
 // kill kills the process, if it has not ended.
-func (c *child) kill() {
+func (c *child) kill() { _ = c.cmd.Process.Kill() }
+
+// killAtCall kills the process because of the call that it makes, and returns when
+// it has ended.
+func (c *child) killAtCall() {
 	c.mu.Lock()
-	c.struck = true
+	c.atCall = true
 	c.mu.Unlock()
-	_ = c.cmd.Process.Kill()
+	c.kill()
+	<-c.done
 }
 
 // dead reports whether the process has ended by SIGKILL.

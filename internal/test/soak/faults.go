@@ -1,17 +1,19 @@
 //go:build unix
 
-package main
+package soak
 
 import (
+	"errors"
 	"sync"
 
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // A fault is something that happens to a process.
 type fault string
 
-// The faults.
+// The faults, besides those of servers: see [Server.restarted].
 const (
 	workerKilled      fault = "SIGKILL of a worker, at a random instant"
 	workerKilledAt    fault = "SIGKILL of a worker, before or after a certain call"
@@ -25,28 +27,23 @@ const (
 	answerLost        fault = "call whose answer was lost"
 	callLate          fault = "call that reached its server after its process was killed or stopped"
 	lateCancelled     fault = "cancel of a job of which such a call was on its way"
-	databaseKilled    fault = "SIGKILL and restart of the database"
-	databaseStopped   fault = "SIGTERM and restart of the database"
-	blobsKilled       fault = "SIGKILL and restart of the blob server"
-	blobsStopped      fault = "SIGTERM and restart of the blob server"
 	jobCancelled      fault = "cancel of a job"
 	orphanCancelled   fault = "cancel of a job whose worker was just killed"
 	payloadRemoved    fault = "payload of a job removed after its worker was killed"
 )
 
-// allFaults are the faults in the order of reports.
-var allFaults = []fault{
-	workerKilled, workerKilledAt, importerKilled, importerKilledAt, workerStopped, importerStopped, importerAbandoned, requestRepeated, callHeld, answerLost, callLate, lateCancelled,
-	databaseKilled, databaseStopped, blobsKilled, blobsStopped, jobCancelled, orphanCancelled, payloadRemoved,
+// reported are the faults in the order of reports, in which those of servers come
+// last.
+var reported = []fault{
+	workerKilled, workerKilledAt, importerKilled, importerKilledAt, workerStopped, importerStopped, importerAbandoned, requestRepeated,
+	callHeld, answerLost, callLate, lateCancelled, jobCancelled, orphanCancelled, payloadRemoved,
 }
 
 // Groups of faults.
 var (
-	kills     = []fault{workerKilled, workerKilledAt, importerKilled, importerKilledAt}
-	stops     = []fault{workerStopped, importerStopped}
-	databases = []fault{databaseKilled, databaseStopped}
-	blobs     = []fault{blobsKilled, blobsStopped}
-	cancels   = []fault{jobCancelled, orphanCancelled}
+	kills   = []fault{workerKilled, workerKilledAt, importerKilled, importerKilledAt}
+	stops   = []fault{workerStopped, importerStopped}
+	cancels = []fault{jobCancelled, orphanCancelled}
 )
 
 // counts counts faults.
@@ -84,11 +81,11 @@ type goal struct {
 func (g goal) missing(c *counts) int { return g.least - c.sum(g.faults...) }
 
 // outcome tells the auditor's outcome of a write of the host.
-func outcome(err error, refused bool) audit.Outcome {
+func outcome(err error) audit.Outcome {
 	switch {
 	case err == nil:
 		return audit.Done
-	case refused:
+	case errors.Is(err, ErrRefused), errors.Is(err, bulk.ErrConflict):
 		return audit.NotDone
 	default:
 		return audit.Unknown

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"bufio"
@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -27,12 +26,6 @@ const (
 	roleImporter = "importer"
 )
 
-// A message is a line that a process of a role writes.
-type message struct {
-	Fired  *fuse   `json:",omitempty"` // what is about to happen to it
-	Answer *answer `json:",omitempty"`
-}
-
 // A request is a line that an importer reads.
 type request struct {
 	Principal bulk.Principal
@@ -42,7 +35,7 @@ type request struct {
 	Async     bool
 }
 
-// An answer is an importer's to a request.
+// An answer is an importer's to a request, a line that it writes.
 type answer struct {
 	Report  *bulk.Report `json:",omitempty"`
 	Job     string       `json:",omitempty"`
@@ -51,7 +44,7 @@ type answer struct {
 }
 
 // runRole is a process of a role, from beginning to end.
-func runRole(role string) error {
+func runRole(b Backend, role string) error {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
 	if err != nil {
@@ -61,34 +54,25 @@ func runRole(role string) error {
 	if err := json.Unmarshal(line, &s); err != nil {
 		return err
 	}
-	var writing sync.Mutex
-	write := func(m message) {
-		writing.Lock()
-		defer writing.Unlock()
-		_ = json.NewEncoder(os.Stdout).Encode(m) // nobody reads it any more: the input ends too
-	}
-	calls := &fused{
-		next: transport(), fuses: s.Fuses, hold: s.Lease * 3 / 2, calls: make(map[string]int),
-		fired: func(f fuse) { write(message{Fired: &f}) },
-	}
-	b, err := s.open(calls, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	_, cfg, err := s.open(ctx, b, logger)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer cancel()
 	switch role {
 	case roleWorker:
-		return work(ctx, cancel, b, in)
+		return work(ctx, cancel, cfg, in)
 	case roleImporter:
-		return importAll(ctx, b, in, write)
+		return importAll(ctx, cfg, in, os.Stdout)
 	default:
 		return fmt.Errorf("there is no role %q", role)
 	}
 }
 
-func work(ctx context.Context, cancel context.CancelFunc, b *backend, in io.Reader) error {
-	w, err := bulk.NewWorker(b.cfg)
+func work(ctx context.Context, cancel context.CancelFunc, cfg bulk.Config, in io.Reader) error {
+	w, err := bulk.NewWorker(cfg)
 	if err != nil {
 		return err
 	}
@@ -100,8 +84,8 @@ func work(ctx context.Context, cancel context.CancelFunc, b *backend, in io.Read
 }
 
 // importAll answers requests one after the other.
-func importAll(ctx context.Context, b *backend, in *bufio.Reader, write func(message)) error {
-	im, err := bulk.NewImporter(b.cfg)
+func importAll(ctx context.Context, cfg bulk.Config, in *bufio.Reader, out io.Writer) error {
+	im, err := bulk.NewImporter(cfg)
 	if err != nil {
 		return err
 	}
@@ -117,8 +101,7 @@ func importAll(ctx context.Context, b *backend, in *bufio.Reader, write func(mes
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
 		}
-		a := accept(ctx, im, r)
-		write(message{Answer: &a})
+		_ = json.NewEncoder(out).Encode(accept(ctx, im, r)) // nobody reads it any more: the input ends too
 	}
 	return nil
 }

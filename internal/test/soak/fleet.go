@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"context"
@@ -44,13 +44,13 @@ func newFleet(d *driver) *fleet {
 func (f *fleet) spawn(role string) *child {
 	f.mu.Lock()
 	f.started++
-	s := f.d.settings
+	s, fuses := f.d.settings, newFuses()
 	s.Name = fmt.Sprintf("%s-%d", role, f.started)
 	if !f.quiet.Load() && f.d.kills > 0 {
-		s.Fuses = drawFuses(f.random)
+		fuses = drawFuses(f.random, f.d.backend.Points())
 	}
 	f.mu.Unlock()
-	c, err := startChild(role, s, filepath.Join(f.d.dir, role+".log"))
+	c, err := startChild(role, s, fuses, filepath.Join(f.d.dir, role+".log"))
 	if err != nil {
 		f.d.fail(err)
 		return nil
@@ -67,11 +67,6 @@ func (f *fleet) work(slot int) {
 		}
 		f.set(f.workers, slot, c)
 		stop := context.AfterFunc(f.ctx, c.end)
-		for m := range c.messages {
-			if m.Fired != nil {
-				f.fired(c, *m.Fired, workerStopped)
-			}
-		}
 		<-c.done
 		stop()
 		f.buried(c, workerKilled, workerKilledAt)
@@ -112,25 +107,6 @@ func (f *fleet) abandon(slot int, c *child) {
 	f.d.counts.add(importerAbandoned)
 	f.set(f.importers, slot, nil)
 	_ = c.stdin.Close()
-	f.running.Go(func() {
-		for m := range c.messages {
-			if m.Fired != nil {
-				f.fired(c, *m.Fired, importerStopped)
-			}
-		}
-	})
-}
-
-// fired takes note of a fuse.
-func (f *fleet) fired(c *child, fuse fuse, stopped fault) {
-	switch fuse.Action {
-	case actHold:
-		f.d.counts.add(callHeld)
-	case actLose:
-		f.d.counts.add(answerLost)
-	case actStop:
-		f.running.Go(func() { f.stop(c, stopped) })
-	}
 }
 
 // stop stops a process for longer than its lease.
@@ -145,16 +121,16 @@ func (f *fleet) stop(c *child, stopped fault) {
 }
 
 // buried counts a process that was killed.
-func (f *fleet) buried(c *child, struck, byItself fault) {
+func (f *fleet) buried(c *child, anywhere, atCall fault) {
 	if !c.killed || f.ctx.Err() != nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.struck {
-		f.d.counts.add(struck)
+	if c.atCall {
+		f.d.counts.add(atCall)
 	} else {
-		f.d.counts.add(byItself)
+		f.d.counts.add(anywhere)
 	}
 }
 

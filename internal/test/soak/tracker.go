@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // A tracker follows jobs to their end and tells the auditor of their results.

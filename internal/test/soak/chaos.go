@@ -1,13 +1,12 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
@@ -59,20 +58,14 @@ func (d *driver) chaos(ctx context.Context) error {
 func (d *driver) disturbances(random *rand.Rand) []disturbance {
 	kill := goal{"SIGKILL of a worker or importer", kills, d.kills}
 	stop := goal{"SIGSTOP of a worker or importer", stops, d.stops}
-	return []disturbance{
+	all := []disturbance{
 		{kill, 4, func(context.Context) (bool, error) { return d.killWorker(random), nil }},
 		{kill, 2, func(context.Context) (bool, error) { return d.killImporter(random), nil }},
 		{stop, 4, func(context.Context) (bool, error) { return d.stopWorker(random), nil }},
 		{stop, 1, func(context.Context) (bool, error) { return d.stopImporter(random), nil }},
 		{goal{"late call", []fault{callLate}, d.lateCalls}, 4, func(context.Context) (bool, error) {
-			d.proxies[min(random.IntN(4), 1)^1].arm() // mostly the database's
+			d.links[max(0, random.IntN(3+len(d.links))-3)].arm() // mostly the database's
 			return true, nil
-		}},
-		{goal{"restart of the database", databases, d.databaseRestarts}, 1, func(ctx context.Context) (bool, error) {
-			return true, d.restart(ctx, random, d.database, databaseKilled, databaseStopped)
-		}},
-		{goal{"restart of the blob server", blobs, d.blobRestarts}, 1, func(ctx context.Context) (bool, error) {
-			return true, d.restart(ctx, random, d.blobs, blobsKilled, blobsStopped)
 		}},
 		{goal{"cancel", cancels, d.cancels}, 1, func(ctx context.Context) (bool, error) { return d.cancel(ctx, random, false), nil }},
 		{goal{"cancel of an orphan", []fault{orphanCancelled}, d.cancels / 3}, 1, func(ctx context.Context) (bool, error) {
@@ -82,6 +75,13 @@ func (d *driver) disturbances(random *rand.Rand) []disturbance {
 			return d.removePayload(ctx, random), nil
 		}},
 	}
+	for _, s := range d.servers {
+		both := []fault{s.restarted(s.Crash), s.restarted(s.Stop)}
+		all = append(all, disturbance{goal{"restart of the " + s.Name, both, d.restarts}, 1, func(ctx context.Context) (bool, error) {
+			return true, d.restart(ctx, random, s)
+		}})
+	}
+	return all
 }
 
 // killWorker kills a worker that runs a job, if there is one.
@@ -127,20 +127,20 @@ func (d *driver) stopImporter(random *rand.Rand) bool {
 // longestDown is the longest time for which a server is away.
 const longestDown = 6 * time.Second
 
-// restart kills or stops a server and starts it again.
-func (d *driver) restart(ctx context.Context, random *rand.Rand, s *server, killed, stopped fault) error {
-	signal, kind := syscall.SIGKILL, killed
+// restart crashes or stops a server and starts it again.
+func (d *driver) restart(ctx context.Context, random *rand.Rand, s *Server) error {
+	by := s.Crash
 	if random.IntN(3) == 0 {
-		signal, kind = syscall.SIGTERM, stopped
+		by = s.Stop
 	}
 	down := time.Second
 	if random.IntN(3) == 0 {
 		down = longestDown // longer than a request is repeated by itself
 	}
-	if err := s.restart(ctx, signal, time.Duration(random.Int64N(int64(down)))); err != nil {
+	if err := s.restart(ctx, by, time.Duration(random.Int64N(int64(down)))); err != nil {
 		return err
 	}
-	d.counts.add(kind)
+	d.counts.add(s.restarted(by))
 	return nil
 }
 
@@ -178,13 +178,9 @@ func (d *driver) killHolder(job bulk.Job) bool {
 // fail.
 func (d *driver) removePayload(ctx context.Context, random *rand.Rand) bool {
 	job, ok := d.jobs.pick(random, bulk.JobProcessing)
-	if !ok || !d.killHolder(job) || d.blobsDelete(ctx, job.Payload) != nil {
+	if !ok || !d.killHolder(job) || d.opened.Blobs.Delete(ctx, job.Payload) != nil {
 		return false
 	}
 	d.counts.add(payloadRemoved)
 	return true
-}
-
-func (d *driver) blobsDelete(ctx context.Context, key string) error {
-	return d.backend.blobs.Delete(ctx, key)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // A sent is a request that a client sends to its importer.
@@ -129,15 +129,11 @@ func (c *client) await(ctx context.Context, process *child, s *sent) *answer {
 	defer timeout.Stop()
 	for {
 		select {
-		case m, ok := <-process.messages:
-			switch {
-			case !ok:
+		case a, ok := <-process.answers:
+			if !ok {
 				return nil
-			case m.Answer != nil:
-				return m.Answer
-			case m.Fired != nil:
-				c.d.fleet.fired(process, *m.Fired, importerStopped)
 			}
+			return &a
 		case <-timeout.C:
 			if s.key != "" {
 				s.patience *= 2

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 const tenant = "red"

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/bulkops/bulkops/bulk"
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // All imports of a while name users and addresses of one window, so that they

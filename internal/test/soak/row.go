@@ -1,13 +1,13 @@
 //go:build unix
 
-package main
+package soak
 
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
 
-	"github.com/bulkops/bulkops/internal/cmd/soak/audit"
+	"github.com/bulkops/bulkops/internal/test/soak/audit"
 )
 
 // Names of custom fields. Other fields than these are the host's.
