@@ -29,10 +29,12 @@ import (
 type BlobStore interface {
 	// Put stores what r yields until io.EOF as the blob of that key. If the key
 	// is in use it returns [ErrBlobExists] and the blob there stays. If r fails,
-	// or ctx is cancelled, nothing is stored, and the error of r is in the chain
-	// of the one returned. r is read by this call alone and not after its return,
-	// so a cancelled Put may have to wait for a read of r to end. The length of r
-	// is not known.
+	// or ctx is cancelled before r has ended, nothing is stored, and the error of r
+	// is in the chain of the one returned. After any other error, that of a ctx that
+	// was cancelled later too, the blob may be there. Put does not take it back then:
+	// others may have seen it, and what was seen stays until Delete. r is read by
+	// this call alone and not after its return, so a cancelled Put may have to wait
+	// for a read of r to end. The length of r is not known.
 	Put(ctx context.Context, key string, r io.Reader, info BlobInfo) error
 
 	// Get opens a blob for reading, or returns [ErrBlobNotFound]. The caller

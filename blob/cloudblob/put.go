@@ -18,7 +18,7 @@ import (
 const nonceName = "bulkopsput"
 
 // cleanupTimeout bounds what a Put does after its context has ended, or after it
-// has failed: to find out what became of it, and to remove the object.
+// has failed: to find out what became of it.
 const cleanupTimeout = 3 * time.Second
 
 func (s *Store) put(ctx context.Context, key string, r io.Reader, info bulk.BlobInfo) error {
@@ -72,7 +72,7 @@ func (s *Store) end(ctx context.Context, abort context.CancelFunc, w *blob.Write
 }
 
 // settle finds out what became of a write that failed with err, and returns nil if
-// the blob is stored. If ctx has ended it removes the blob.
+// the blob is stored, also if ctx has ended: others may have seen the blob.
 func (s *Store) settle(ctx context.Context, key, nonce string, err error) error {
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -86,13 +86,8 @@ func (s *Store) settle(ctx context.Context, key, nonce string, err error) error 
 		return classify(ctx, fmt.Errorf("whether it is stored is not known: %w, after: %w", attrErr, err))
 	case stored.Metadata[nonceName] != nonce:
 		return fmt.Errorf("%w: %w", bulk.ErrBlobExists, err)
-	case ctx.Err() == nil:
-		return nil
 	}
-	if deleteErr := s.bucket.Delete(fresh, key); deleteErr != nil && !isMissing(deleteErr) {
-		err = fmt.Errorf("%w; the blob stays: %w", err, deleteErr)
-	}
-	return classify(ctx, err)
+	return nil
 }
 
 // source is the reader of a Put. It ends with the context, and remembers its error:

@@ -21,7 +21,7 @@ import (
 const nonceName = "bulkops-put"
 
 // cleanupTimeout bounds what a Put does after its context has ended, or after it
-// has failed: to abort the upload or to remove the object.
+// has failed: to find out what became of it, and to abort the upload.
 const cleanupTimeout = 3 * time.Second
 
 func newUploads(client Client, opts Options) *transfermanager.Client {
@@ -89,7 +89,8 @@ func mayBeStored(err error) bool {
 }
 
 // settle finds out what became of an upload whose last request failed with err,
-// and returns nil if the blob is stored. If ctx has ended it removes the blob.
+// and returns nil if the blob is stored, also if ctx has ended: others may have seen
+// the blob.
 func (s *Store) settle(ctx context.Context, key, nonce string, err error) error {
 	fresh, cancel := freshContext(ctx)
 	defer cancel()
@@ -104,17 +105,8 @@ func (s *Store) settle(ctx context.Context, key, nonce string, err error) error 
 		return fmt.Errorf("whether it is stored is not known: %w, after: %w", headErr, err)
 	case head.Metadata[nonceName] != nonce:
 		return fmt.Errorf("%w: %w", bulk.ErrBlobExists, err)
-	case ctx.Err() == nil:
-		return nil
 	}
-	_, deleteErr := s.client.DeleteObject(fresh, &s3.DeleteObjectInput{
-		Bucket: aws.String(s.opts.Bucket),
-		Key:    s.objectKey(key),
-	})
-	if deleteErr != nil {
-		return fmt.Errorf("%w; the blob stays: %w", err, deleteErr)
-	}
-	return err
+	return nil
 }
 
 // abort removes the parts of an upload. If that fails the lifecycle rule does it.

@@ -147,7 +147,7 @@ var putCases = []blobCase{{
 	},
 }, {
 	name: "Put/CancelledLeavesNothing",
-	rule: "if ctx is cancelled Put ends soon with its error, and nothing is stored",
+	rule: "if ctx is cancelled before r has ended Put ends soon with its error, and nothing is stored",
 	run: func(t *blobTest) {
 		for _, size := range []int{2000, bigBlob} {
 			ctx, cancel := context.WithCancel(t.ctx)
@@ -165,6 +165,34 @@ var putCases = []blobCase{{
 			t.Errorf("Put with a cancelled context: error is %v, want %q", errText(err), ctx.Err())
 		}
 		t.absent(key)
+	},
+}, {
+	name: "Put/WhatWasSeenStays",
+	rule: "a blob that was seen stays, also if the Put that made it is cancelled then or fails",
+	run: func(t *blobTest) {
+		for name, size := range map[string]int{"seen": 2000, "big": bigBlob} {
+			key, content := t.key(name), noise(size)
+			ctx, cancel := context.WithCancel(t.ctx)
+			var failure error
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				failure = t.store.Put(ctx, key, io.MultiReader(bytes.NewReader(content)), bulk.BlobInfo{})
+			}()
+			for seen := false; !seen; {
+				select {
+				case <-over:
+					if seen = true; failure != nil {
+						t.Fatalf("Put: %v", failure)
+					}
+				case <-time.After(time.Millisecond):
+					seen = t.tryGet(key) == nil
+				}
+			}
+			cancel()
+			<-over // be it with an error or not
+			t.holds(key, content)
+		}
 	},
 }, {
 	name: "Put/OneOfManyWins",

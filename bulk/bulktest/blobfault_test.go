@@ -40,6 +40,7 @@ var blobFaults = []fault{
 	{"blobs end at 8 MiB", "Put/BigBlob"},
 	{"empty blobs are not stored", "Put/EmptyBlob"},
 	{"put ignores its context", "Put/CancelledLeavesNothing"},
+	{"a cancelled put is taken back", "Put/WhatWasSeenStays"},
 	{"get ignores its context", "Get/CancelledReadsFail"},
 	{"delete ignores its context", "Delete/CancelledFails"},
 	{"a missing blob is empty", "Get/MissingBlob"},
@@ -185,6 +186,14 @@ func (s *brokenBlobs) Put(ctx context.Context, key string, r io.Reader, info bul
 		return inner(bytes.NewReader(content))
 	case "put ignores its context":
 		return s.Store.Put(background, key, r, info)
+	case "a cancelled put is taken back":
+		err := inner(r)
+		if err == nil && strings.HasSuffix(key, "/seen") {
+			<-ctx.Done()
+			must(s.Store.Delete(background, key))
+			return ctx.Err()
+		}
+		return err
 	case "keys have 512 bytes at most":
 		if len(key) > 512 {
 			return bulk.ErrBadBlobKey

@@ -73,7 +73,12 @@ var pgjobs = []mutation{
 	},
 	{
 		name: "an upload that failed leaves its chunks", file: "jobs/pgjobs/pgblob/put.go",
-		old: `if up.sent {`, new: `if false {`, test: "TestSizes",
+		old: `if err == nil || !up.begun {`, new: `if true {`, test: "TestSizes",
+	},
+	{
+		name: "an upload that failed takes its blob along", file: "jobs/pgjobs/pgblob/statement.go",
+		old: `WITH begun AS (DELETE FROM $bulkops_blobs_uploads WHERE upload = $1 RETURNING upload)`,
+		new: `WITH blob AS (DELETE FROM $bulkops_blobs WHERE upload = $1), begun AS (SELECT $1::uuid AS upload)`, test: "TestCancelledTooLate",
 	},
 	{
 		name: "a put does not know itself again", file: "jobs/pgjobs/pgblob/put.go",

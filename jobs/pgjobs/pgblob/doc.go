@@ -15,7 +15,8 @@
 // A blob is one row, and its content rows of 1 MiB. A blob of up to that size is put by one
 // statement. The chunks of a larger one are written while it is read, each by a statement of its
 // own, so that no transaction waits for the reader; then one statement makes it a blob, if its
-// key is free. What a Put leaves behind that was cut off is nobody's, and is removed after a day.
+// key is free. From then on it stays, also if that Put does not learn of it. What a Put leaves
+// behind that was cut off before is nobody's, and is removed after a day.
 //
 // # Transactions of the host
 //

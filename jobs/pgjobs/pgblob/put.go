@@ -33,16 +33,14 @@ func (s *Store) put(ctx context.Context, key string, r io.Reader) error {
 	up := &upload{store: s, key: key, id: pgtype.UUID{Valid: true}}
 	_, _ = rand.Read(up.id.Bytes[:]) // never fails
 	err := up.copy(ctx, r)
-	if err == nil || errors.Is(err, bulk.ErrBlobExists) && up.chunks == 0 {
+	if err == nil || !up.begun {
 		return err
 	}
 	// The context may have ended, and a statement may have been done whose answer did not come.
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	if up.sent {
-		if undo := up.exec(fresh, s.text.discard, key, up.id); undo != nil {
-			return fmt.Errorf("%w; what was written stays for a day: %w", err, undo)
-		}
+	if undo := up.exec(fresh, s.text.discard, up.id); undo != nil {
+		return fmt.Errorf("%w; what was written stays for a day: %w", err, undo)
 	}
 	return err
 }
@@ -54,7 +52,7 @@ type upload struct {
 	id     pgtype.UUID
 	chunks int   // that were written
 	size   int64 // in bytes
-	sent   bool  // whether anything of it may be in the database
+	begun  bool  // whether chunks of it may be in the database that are no blob's
 }
 
 // copy writes what r yields, and makes it a blob.
@@ -108,7 +106,7 @@ func fill(ctx context.Context, r io.Reader, piece []byte) (filled []byte, n int,
 func (u *upload) add(ctx context.Context, data []byte) error {
 	text := u.store.text.add
 	if u.chunks == 0 {
-		text = u.store.text.begin
+		text, u.begun = u.store.text.begin, true
 	}
 	if err := u.exec(ctx, text, u.id, u.chunks, data); err != nil {
 		return err
@@ -119,7 +117,6 @@ func (u *upload) add(ctx context.Context, data []byte) error {
 
 // publish runs the statement by which the blob comes into being.
 func (u *upload) publish(ctx context.Context, text string, arguments ...any) error {
-	u.sent = true
 	return u.store.db.Do(ctx, func(conn database.Conn, doubt bool) error {
 		var id pgtype.UUID
 		err := conn.QueryRow(ctx, text, arguments...).Scan(&id)
@@ -142,7 +139,6 @@ func (u *upload) publish(ctx context.Context, text string, arguments ...any) err
 }
 
 func (u *upload) exec(ctx context.Context, text string, arguments ...any) error {
-	u.sent = true
 	return u.store.db.Do(ctx, func(conn database.Conn, _ bool) error {
 		_, err := conn.Exec(ctx, text, arguments...)
 		return err

@@ -29,10 +29,12 @@ WITH begun AS (
 	addStatement = `
 INSERT INTO $bulkops_blobs_chunks (upload, n, data) VALUES ($1, $2, $3) ON CONFLICT (upload, n) DO NOTHING`
 
+	// The lock is for a discard at the same time: one of the two finds the upload.
 	endStatement = `
-WITH blob AS (
-	INSERT INTO $bulkops_blobs (key, upload, size)
-	SELECT $1, upload, $3 FROM $bulkops_blobs_uploads WHERE upload = $2
+WITH begun AS (
+	SELECT upload FROM $bulkops_blobs_uploads WHERE upload = $2 FOR UPDATE
+), blob AS (
+	INSERT INTO $bulkops_blobs (key, upload, size) SELECT $1, upload, $3 FROM begun
 	ON CONFLICT (key) DO NOTHING RETURNING upload
 ), ended AS (
 	DELETE FROM $bulkops_blobs_uploads WHERE upload IN (SELECT upload FROM blob))
@@ -40,13 +42,10 @@ SELECT upload FROM blob`
 
 	uploadStatement = `SELECT upload FROM $bulkops_blobs WHERE key = $1`
 
-	// discardStatement undoes an upload, whatever became of it.
+	// discardStatement undoes an upload, unless it is a blob: others may have seen that.
 	discardStatement = `
-WITH blob AS (
-	DELETE FROM $bulkops_blobs WHERE key = $1 AND upload = $2
-), begun AS (
-	DELETE FROM $bulkops_blobs_uploads WHERE upload = $2)
-DELETE FROM $bulkops_blobs_chunks WHERE upload = $2`
+WITH begun AS (DELETE FROM $bulkops_blobs_uploads WHERE upload = $1 RETURNING upload)
+DELETE FROM $bulkops_blobs_chunks c USING begun WHERE c.upload = begun.upload`
 
 	openStatement = `
 SELECT b.upload, b.size, c.data FROM $bulkops_blobs b

@@ -179,6 +179,57 @@ func TestLostAnswers(t *testing.T) {
 	})
 }
 
+// Of a Put that is cancelled when one of its statements is done, at whatever statement, what
+// others may have seen stays, and nothing else.
+func TestCancelledTooLate(t *testing.T) {
+	pool := database(t, pgtest.Newest(t))
+	direct := newStore(t, pool, pgblob.Options{})
+	proxy := pgtest.NewProxy(t, pool.Config().ConnString())
+	store := newStore(t, open(t, proxy.URL), pgblob.Options{})
+	for name, size := range map[string]int{"small": 1000, "large": 2*mib + 1} {
+		stayed := false
+		for last := int32(1); ; last++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			var answers atomic.Int32
+			var seen atomic.Bool
+			proxy.SetFault(func(chunk pgtest.Chunk) pgtest.Fault {
+				if chunk.ToServer || answers.Add(1) != last {
+					return pgtest.Fault{}
+				}
+				if r, err := direct.Get(t.Context(), name); err == nil {
+					seen.Store(true)
+					_ = r.Close() // has nothing to say
+				}
+				cancel()
+				return pgtest.Fault{Cut: true}
+			})
+			want := content(size)
+			err := store.Put(ctx, name, bytes.NewReader(want), bulk.BlobInfo{})
+			cancel()
+			proxy.SetFault(nil)
+			done := answers.Load() < last
+			switch {
+			case done:
+				require.NoError(t, err)
+			case seen.Load():
+				stayed = true
+			default:
+				_, err := direct.Get(t.Context(), name)
+				require.ErrorIs(t, err, bulk.ErrBlobNotFound, "answer %d of %s", last, name)
+			}
+			if done || seen.Load() {
+				assert.True(t, bytes.Equal(want, read(t, direct, name)), "answer %d of %s", last, name)
+			}
+			require.NoError(t, direct.Delete(t.Context(), name))
+			if done {
+				break
+			}
+		}
+		assert.True(t, stayed, "no put of %s was cancelled when it was done", name)
+	}
+	nothingLeft(t, pool)
+}
+
 // What was put is there after a crash of the server; what was not, is not.
 func TestCrashOfTheServer(t *testing.T) {
 	own := pgtest.Newest(t).Own(t)
