@@ -27,7 +27,7 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench cost fuzz soak flood cover mutate tools with-servers bench-with-servers
+.PHONY: help test api lint bench cost fuzz soak soak-aws soak-postgres flood cover mutate tools with-servers bench-with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,10 +73,17 @@ fuzz:  ## run every fuzz target for FUZZTIME (30s); FUZZ=Cursor, PKG=./httpapi
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done
 
-soak: tools  ## kill, stop and restart real processes while they import; SOAK=-quick for half a minute of it
+soak: soak-aws soak-postgres  ## kill, stop and restart real processes while they import; SOAK=-quick for a minute of it
+
+soak-aws: tools
 	@mkdir -p .cache
 	@$(GO) build -o $(BIN)/ ./internal/cmd/soak
 	$(BIN)/testservers -require -only dynoxide,versitygw -- $(BIN)/soak -dir .cache $(SOAK)
+
+# Who runs Postgres for root comes through to the folder of temporary files, and often not to .cache.
+soak-postgres: tools
+	@cd internal/cmd/pgsoak && $(GO) build -o $(CURDIR)/$(BIN)/ .
+	$(BIN)/testservers -require -only postgres -- $(BIN)/pgsoak -dir "$${TMPDIR:-/tmp}" $(SOAK)
 
 flood: tools  ## send 64 large or hostile bodies at once, of each kind, to a server of 512 MB; FLOOD='-run CSV'
 	@$(GO) build -o $(BIN)/ ./internal/cmd/flood ./examples/server

@@ -25,7 +25,8 @@ type child struct {
 	stdin   io.WriteCloser
 	answers chan answer   // of an importer; closed when it has ended
 	done    chan struct{} // closed when the process has ended
-	killed  bool          // by SIGKILL; set before done is closed
+	killed  bool          // by SIGKILL; set, as failed is, before done is closed
+	failed  bool          // it has ended by itself, with an error
 	fuses   *fuses
 
 	mu      sync.Mutex
@@ -80,6 +81,7 @@ func (c *child) follow(stdout io.Reader) {
 	if errors.As(err, &exit) {
 		status, ok := exit.Sys().(syscall.WaitStatus)
 		c.killed = ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+		c.failed = !c.killed
 	}
 	close(c.done)
 	close(c.answers)

@@ -120,16 +120,19 @@ func (f *fleet) stop(c *child, stopped fault) {
 	}
 }
 
-// buried counts a process that was killed.
+// buried counts a process that was killed. One that has failed by itself ends the run.
 func (f *fleet) buried(c *child, anywhere, atCall fault) {
-	if !c.killed || f.ctx.Err() != nil {
-		return
+	if f.ctx.Err() != nil {
+		return // it was to end
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.atCall {
+	switch {
+	case c.failed:
+		f.d.fail(fmt.Errorf("%s has failed; its log is in %s", c.name, f.d.dir))
+	case c.killed && c.atCall:
 		f.d.counts.add(atCall)
-	} else {
+	case c.killed:
 		f.d.counts.add(anywhere)
 	}
 }

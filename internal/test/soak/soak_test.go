@@ -225,6 +225,26 @@ func TestChild(t *testing.T) {
 	}
 }
 
+// TestFailedProcess: a process that fails by itself ends the run.
+func TestFailedProcess(t *testing.T) {
+	d, c := importer(t, newFuses())
+	d.failed = make(chan error, 1)
+	d.fleet.ctx = t.Context()
+	if _, err := c.stdin.Write([]byte("no request\n")); err != nil {
+		t.Fatal(err)
+	}
+	<-c.done
+	d.fleet.buried(c, importerKilled, importerKilledAt)
+	select {
+	case err := <-d.failed:
+		if !strings.Contains(err.Error(), c.name) {
+			t.Errorf("the run fails with: %v", err)
+		}
+	default:
+		t.Error("the run goes on")
+	}
+}
+
 func TestUsage(t *testing.T) {
 	for _, test := range []struct {
 		backend memory
