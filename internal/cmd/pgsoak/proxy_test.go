@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -83,7 +84,7 @@ func TestPoints(t *testing.T) {
 	})
 	cfg := bulk.Config{
 		Store: through.Store, Blobs: through.Blobs, Jobs: through.Jobs, IdempotencyKeys: through.Keys,
-		SyncThreshold: 50, Poll: 10 * time.Millisecond,
+		SyncThreshold: 50, Poll: 10 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	}
 	importer, err := bulk.NewImporter(cfg)
 	if err != nil {

@@ -87,7 +87,7 @@ func parseOptions(b Backend, args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.clients, "clients", 3, "`number` of importer processes")
 	flags.IntVar(&o.kills, "kills", 200, "least `number` of SIGKILLs of workers and importers")
 	flags.IntVar(&o.stops, "stops", 100, "least `number` of SIGSTOPs of workers and importers, each longer than the lease")
-	flags.IntVar(&o.restarts, "restarts", 10, "`number` of restarts of each server")
+	flags.IntVar(&o.restarts, "restarts", 10, "least `number` of restarts of each server that was ended at once; half as many times it is stopped in good order")
 	flags.IntVar(&o.cancels, "cancels", 60, "`number` of cancelled jobs")
 	flags.IntVar(&o.payloads, "payloads", 6, "`number` of jobs whose payload is removed")
 	flags.IntVar(&o.lateCalls, "late-calls", 40, "least `number` of calls that reach a server after their process was killed or stopped")
