@@ -45,8 +45,9 @@ func (s *Server) restarted(by Ending) fault {
 }
 
 const (
-	// startTimeout bounds the time until a server answers.
-	startTimeout = 30 * time.Second
+	// startTimeout bounds the time until a server answers. One that was ended at once may have to
+	// bring all its files to a busy disk first.
+	startTimeout = 2 * time.Minute
 	// serverStopTimeout bounds the time that a server takes to end.
 	serverStopTimeout = 15 * time.Second
 )
