@@ -164,6 +164,24 @@ func (t *jobTest) add(job bulk.JobSpec) {
 	}
 }
 
+// expiring returns a job that expires in a moment, once prepare has made of it what it is
+// to be by then. Where that takes longer than the moment, a new job gets a longer one.
+func (t *jobTest) expiring(prepare func(bulk.JobSpec) (bulk.Job, error)) bulk.Job {
+	t.Helper()
+	for moment := shortLease / 2; ; moment *= 2 {
+		spec := t.job()
+		spec.ExpiresAt = now().Add(moment)
+		t.add(spec)
+		job, err := prepare(spec)
+		switch {
+		case err == nil:
+			return job
+		case time.Now().Before(spec.ExpiresAt) || moment > patience:
+			t.Fatalf("a job that expires in %v is refused before: %v", moment, err)
+		}
+	}
+}
+
 func (t *jobTest) get(id string) bulk.Job {
 	t.Helper()
 	job, err := t.queue.Get(t.ctx, id)
@@ -185,6 +203,15 @@ func (t *jobTest) claim(id string, lease time.Duration) bulk.Job {
 
 func (t *jobTest) tryClaim(id string, lease time.Duration) (bulk.Job, error) {
 	return t.queue.Claim(t.ctx, bulk.Claim{JobID: id, Lease: lease, Worker: "worker of " + id})
+}
+
+// claimAndSave claims a job and saves a change to it.
+func (t *jobTest) claimAndSave(id string, change bulk.JobChange) (bulk.Job, error) {
+	job, err := t.tryClaim(id, longLease)
+	if err != nil {
+		return bulk.Job{}, err
+	}
+	return t.queue.Save(t.ctx, id, job.Token, change)
 }
 
 // notClaimed fails if a job can be claimed.

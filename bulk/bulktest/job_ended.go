@@ -225,13 +225,16 @@ var endedCases = []jobCase{{
 	name: "Ended/Expiry",
 	rule: "a job whose ExpiresAt has passed does not exist, whether or not it was told of",
 	run: func(t *jobTest) {
-		expiring := func() bulk.Job {
-			job := t.job()
-			job.ExpiresAt = now().Add(shortLease)
-			t.add(job)
-			return t.save(t.claim(job.ID, longLease), bulk.JobChange{End: bulk.JobCompleted, Notify: true})
+		untold := func(job bulk.JobSpec) (bulk.Job, error) {
+			return t.claimAndSave(job.ID, bulk.JobChange{End: bulk.JobCompleted, Notify: true})
 		}
-		free, leased := expiring(), t.claimEnded(expiring().ID, longLease)
+		free := t.expiring(untold)
+		leased := t.expiring(func(job bulk.JobSpec) (bulk.Job, error) {
+			if _, err := untold(job); err != nil {
+				return bulk.Job{}, err
+			}
+			return t.tryClaimEnded(job.ID, longLease)
+		})
 		time.Sleep(time.Until(leased.ExpiresAt))
 		t.soon("Get returns a job that has expired", func() bool {
 			_, err := t.queue.Get(t.ctx, leased.ID)
@@ -339,10 +342,9 @@ var endedNextCases = []jobCase{{
 	name: "EndedNext/TakesLapsedLeaseButNoExpiredJob",
 	rule: "a lease ends by itself, and the job is claimed with a higher token; a job that has expired does not exist",
 	run: func(t *jobTest) {
-		expiring := t.job()
-		expiring.ExpiresAt = now().Add(shortLease / 2)
-		t.add(expiring)
-		t.save(t.claim(expiring.ID, longLease), bulk.JobChange{End: bulk.JobCompleted, Notify: true})
+		expiring := t.expiring(func(job bulk.JobSpec) (bulk.Job, error) {
+			return t.claimAndSave(job.ID, bulk.JobChange{End: bulk.JobCompleted, Notify: true})
+		})
 		lapsing := t.claimEnded(t.untold(bulk.JobCompleted).ID, shortLease)
 		time.Sleep(time.Until(expiring.ExpiresAt.Add(20 * time.Millisecond)))
 		if got := t.nextEnded(); got.ID != lapsing.ID || got.Token != lapsing.Token+1 || got.Attempts != 2 {

@@ -11,19 +11,15 @@ var expiryCases = []jobCase{{
 	name: "Expiry/IsObeyedByEveryMethod",
 	rule: "a job whose ExpiresAt has passed does not exist, for every method",
 	run: func(t *jobTest) {
-		expiring := func() bulk.JobSpec {
-			job := t.job()
-			job.ExpiresAt = now().Add(shortLease * 3 / 2)
-			t.add(job)
-			return job
-		}
-		pending, processing, released, ended := expiring(), expiring(), expiring(), expiring()
 		kept := t.create()
-		token := t.claim(processing.ID, longLease).Token
-		t.save(t.claim(released.ID, longLease), bulk.JobChange{})
-		t.save(t.claim(ended.ID, longLease), bulk.JobChange{End: bulk.JobCompleted})
-
-		jobs := []bulk.JobSpec{pending, processing, released, ended}
+		claimed := func(job bulk.JobSpec) (bulk.Job, error) { return t.tryClaim(job.ID, longLease) }
+		saved := func(change bulk.JobChange) func(bulk.JobSpec) (bulk.Job, error) {
+			return func(job bulk.JobSpec) (bulk.Job, error) { return t.claimAndSave(job.ID, change) }
+		}
+		pending := t.expiring(func(job bulk.JobSpec) (bulk.Job, error) { return bulk.Job{JobSpec: job}, nil })
+		processing := t.expiring(claimed)
+		token := processing.Token
+		jobs := []bulk.Job{pending, processing, t.expiring(saved(bulk.JobChange{})), t.expiring(saved(bulk.JobChange{End: bulk.JobCompleted}))}
 		for _, job := range jobs {
 			time.Sleep(time.Until(job.ExpiresAt))
 			t.soon("Get returns a job that has expired", func() bool {
