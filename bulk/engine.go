@@ -26,6 +26,7 @@ type engine struct {
 	run     string // names the import in generated ids
 	opts    Options
 	rules   guardedRules
+	rows    rowReader // of the goroutine that runs do
 	calls   *calls
 	backoff backoff
 	log     *slog.Logger
@@ -76,13 +77,13 @@ type rowSource struct {
 }
 
 func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journal) *engine {
-	store := cfg.store()
+	store, rules := cfg.store(), cfg.rules()
 	if opts.DryRun {
 		store.Store = newDryStore(store)
 		store.observer = nil // the store behind the dry one is observed
 	}
 	return &engine{
-		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j,
+		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rows: rowReader{rules: rules}, rules: rules, out: out, journal: j,
 		log: cfg.Logger, watch: cfg.Observer,
 		backoff: syncBackoff, calls: &calls{free: cfg.Parallel}, order: newOrder(), failures: newFailureLimit(opts), halted: make(chan struct{}),
 		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool), madeUp: make(map[string]bool),
@@ -160,7 +161,7 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 		size += len(row.JSON)
 		e.failures.begin()
 		it := &block[len(items)]
-		it.plan.readRow(source.next, row, e.rules)
+		e.rows.read(&it.plan, source.next, row)
 		source.next++
 		if !e.endAtOnce(&it.plan) {
 			items = append(items, it)

@@ -63,7 +63,7 @@ func create(p *plan, found Found, newID string) decision {
 	switch {
 	case found.ByEmail != nil: // so the row has an id, and nobody has that
 		d.fail(emailTaken(found.ByEmail))
-	case !user.fits():
+	case !user.Fits():
 		d.fail(userTooLarge())
 	default:
 		d.status = StatusCreated
@@ -93,7 +93,7 @@ func (d *decision) update(p *plan, target *Stored, merge MergeMode) {
 	if patch.Email != "" {
 		user.Email = patch.Email
 	}
-	if !user.fits() {
+	if !user.Fits() {
 		d.fail(userTooLarge())
 		return
 	}

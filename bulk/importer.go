@@ -234,13 +234,17 @@ func (im *Importer) importRows(ctx context.Context, req *request) (*Report, erro
 // leave reports the rows that an import was stopped before: as not processed, unless
 // an earlier request with its key had come to a result.
 func (e *engine) leave(report reportSink, rows []Row) {
+	var (
+		reader rowReader
+		p      plan
+	)
 	for i, row := range rows {
 		if report[i].Status != "" {
 			continue
 		}
-		p := readRow(i, row)
+		reader.read(&p, i, row)
 		if old, ok := e.inherited[i]; ok {
-			e.report(p, old.entryRow, old.userID)
+			e.report(&p, old.entryRow, old.userID)
 		} else {
 			report[i] = p.result(StatusNotProcessed)
 		}
