@@ -14,9 +14,11 @@ type decision struct {
 	userID string
 	// user is the user as it is afterwards, nil if there is none.
 	user *Stored
-	// write is what makes it so; nil if nothing is to be written. Its mark is
-	// left to the caller.
-	write *Write
+	// writes says whether a write is to make it so: a create, or, if there is a base,
+	// an update of that by the patch.
+	writes bool
+	base   *Stored
+	patch  Patch
 }
 
 // decide says what a row means. This is the one place that knows the options'
@@ -50,11 +52,10 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 }
 
 func create(p *plan, found Found, newID string) decision {
-	user := User{
-		ID:           p.ID,
-		Email:        p.Email,
-		CustomFields: Fields{}.Merge(p.CustomFields),
-		Metadata:     Fields{}.Merge(p.Metadata),
+	user := p.User
+	if p.removes {
+		user.CustomFields = Fields{}.Merge(p.CustomFields)
+		user.Metadata = Fields{}.Merge(p.Metadata)
 	}
 	if user.ID == "" {
 		user.ID = newID
@@ -66,8 +67,7 @@ func create(p *plan, found Found, newID string) decision {
 	case !user.Fits():
 		d.fail(userTooLarge())
 	default:
-		d.status = StatusCreated
-		d.write = &Write{User: user}
+		d.status, d.writes = StatusCreated, true
 		d.user = &Stored{User: user, Version: dryCreated}
 	}
 	return d
@@ -97,8 +97,7 @@ func (d *decision) update(p *plan, target *Stored, merge MergeMode) {
 		d.fail(userTooLarge())
 		return
 	}
-	d.status = StatusUpdated
-	d.write = &Write{User: user, Base: target, Patch: patch}
+	d.status, d.writes, d.base, d.patch = StatusUpdated, true, target, patch
 	d.user = &Stored{User: user, Version: target.Version, Mark: target.Mark}
 }
 

@@ -19,6 +19,7 @@ type plan struct {
 	// hasCustomFields and hasMetadata say whether the row gives the object, which may
 	// be empty.
 	hasCustomFields, hasMetadata bool
+	removes                      bool // one of its fields is null, which removes that of a user
 
 	errors  []RowError
 	omitted int // errors beyond those that the row lists
@@ -229,11 +230,9 @@ func (r *rowReader) object(p *plan, name string, s *canon.Scanner, code RowCode)
 		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, canon.KindName(kind)))
 		return Fields{}, true
 	}
-	var (
-		problems []canon.Problem
-		more     int
-	)
-	r.canonical, problems, more = s.Canonical(r.canonical[:0], fieldLimits)
+	canonical, nulls, problems, more := s.Canonical(r.canonical[:0], fieldLimits)
+	r.canonical = canonical
+	p.removes = p.removes || nulls
 	p.omitted += more
 	for _, problem := range problems {
 		path := name + "." + clip(problem.Path)
@@ -243,10 +242,10 @@ func (r *rowReader) object(p *plan, name string, s *canon.Scanner, code RowCode)
 		}
 		p.fail(c, path, fmt.Sprintf("%s: %s", path, problemText(problem.Kind)))
 	}
-	if len(problems) > 0 || len(r.canonical) <= len("{}") {
+	if len(problems) > 0 || len(canonical) <= len("{}") {
 		return Fields{}, true
 	}
-	return Fields{r.fields.add(r.canonical)}, true
+	return Fields{r.fields.add(canonical)}, true
 }
 
 // result starts the result of the row.

@@ -17,14 +17,16 @@ type item struct {
 	solo  group // the group that it begins, if nothing connects it to another
 
 	found Found
-	alone bool    // it is decided without the rows behind it
-	write Write   // of entry
-	entry *entry  // the write that was decided, nil if there is none yet
-	rows  []*item // the rows of entry, this one first; none if it is inherited
+	alone bool     // it is decided without the rows behind it
+	write Write    // of entry
+	entry *entry   // the write that was decided, nil if there is none yet
+	rows  []*item  // the rows of entry, this one first; none if it is inherited
+	row   [1]*item // rows has its memory here as long as it is this one alone
 
 	put      bool  // a write of its was written down
 	sent     bool  // a call for the write was made
-	number   int   // its place among the writes that were sent
+	number   int   // which of the writes that were sent it is, from 1; 0 unless one was sent whose fate is not known
+	place    int   // of it among those
 	look     bool  // it must be looked up, and its entry judged, before anything else
 	open     bool  // the last call may have had its effect, unless its entry is judged
 	doubt    bool  // a call may still have its effect later, as it did not say that it has none
@@ -53,7 +55,8 @@ func (it *item) idle() bool { return !it.open && !it.doubt }
 // A settlement takes items of a batch to their results.
 type settlement struct {
 	*engine
-	next []*item // rows whose turn has come meanwhile
+	next    []*item // rows whose turn has come meanwhile
+	entries []entry // those made in this round
 }
 
 // settle takes items that were looked up to their results: it decides, writes down
@@ -325,6 +328,8 @@ func (s *settlement) fail(it *item) []*item {
 // mean the same user as another one, which takes a change by another program.
 func (s *settlement) decide(items []*item) (writing, held []*item) {
 	means := make(meanings, 3*len(items))
+	writing = make([]*item, 0, len(items))
+	s.entries = make([]entry, 0, len(items))
 	for _, it := range items {
 		switch {
 		case s.isHalted() && it.idle():
@@ -369,8 +374,8 @@ func (s *settlement) decideRows(it *item) *item {
 	var (
 		lead *item
 		base *Stored
-		user *Stored // as it is after the rows so far; nil for none
-		last *Write
+		user *Stored  // as it is after the rows so far; nil for none
+		last decision // to write
 	)
 	shares := func(p *plan) bool { return p.concernsOnly(user) }
 	for row := it; row != nil; row = s.order.follow(it, shares) {
@@ -384,18 +389,18 @@ func (s *settlement) decideRows(it *item) *item {
 			row.plan.changes = d.changes()
 		}
 		user = d.user
-		if lead == nil && d.write == nil {
+		if lead == nil && !d.writes {
 			s.final(row, d)
 			s.health.met()
 		} else {
 			if lead == nil {
-				lead, base = row, d.write.Base
-				lead.entry = &entry{UserID: d.userID, Nonce: newNonce()}
+				lead, base = row, d.base
+				lead.rows, lead.entry = lead.row[:0], s.newEntry(d.userID)
 			}
 			lead.rows = append(lead.rows, row)
 			lead.entry.Rows = append(lead.entry.Rows, entryRow{row.plan.index, d.status, d.errors})
-			if d.write != nil {
-				last = d.write
+			if d.writes {
+				last = d
 			}
 		}
 		if it.alone {
@@ -408,8 +413,17 @@ func (s *settlement) decideRows(it *item) *item {
 	}
 	lead.group = it.group
 	lead.found = Found{ByID: base}
-	lead.entry.aim(base, last, len(lead.rows) > 1)
+	lead.entry.aim(base, &last, len(lead.rows) > 1)
 	return lead
+}
+
+// newEntry returns an entry for a write of the user, without rows. Those of one round
+// share their memory.
+func (s *settlement) newEntry(userID string) *entry {
+	s.entries = append(s.entries, entry{UserID: userID, Nonce: newNonce()})
+	e := &s.entries[len(s.entries)-1]
+	e.Rows = e.firstRow[:0]
+	return e
 }
 
 // hideMadeUp takes the ids that a dry run made up from what it reports.
@@ -486,7 +500,7 @@ func (s *settlement) release(it *item) {
 // commit makes new entries durable and sends the writes. It returns the items that
 // go on.
 func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, error) {
-	var entries []*entry
+	entries := make([]*entry, 0, len(writing))
 	for _, it := range writing {
 		if !it.sent {
 			entries = append(entries, it.entry)
@@ -510,8 +524,8 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 		for i, it := range writing {
 			writes[i] = it.write
 			it.sent, it.look = true, true
-			s.track(it)
 		}
+		s.track(writing)
 		if outcomes, err = s.store.commit(ctx, s.tenant, writes); err != nil {
 			for _, it := range writing {
 				it.err, it.open = err, true

@@ -25,6 +25,9 @@ type entry struct {
 	Base *entryBase `json:"base,omitempty"`
 	// Patch is what an update changes.
 	Patch entryPatch `json:"patch,omitzero"`
+
+	// Nearly all entries have one row, and need no more memory than this.
+	firstRow [1]entryRow
 }
 
 // An entryRow is a row with the result that it has once its entry is done.
@@ -54,22 +57,24 @@ func (e *entry) last() int { return e.Rows[len(e.Rows)-1].Index }
 // writes reports whether the entry is a write.
 func (e *entry) writes() bool { return e.Nonce != "" }
 
-// aim sets what the entry writes: w, or, if several rows share it, what comes of
-// them by the last of their writes. base is the user as it was found.
-func (e *entry) aim(base *Stored, w *Write, several bool) {
+// aim sets what the entry writes, by the last decision of its rows to write: its patch,
+// or, if several rows share the write, what comes of them all. base is the user as it
+// was found.
+func (e *entry) aim(base *Stored, last *decision, several bool) {
+	user := &last.user.User
 	if base == nil {
-		e.Create = &w.User
+		e.Create = user
 		return
 	}
 	e.Base = &entryBase{base.Version, parseTrail(base.Mark).count}
-	e.Patch = entryPatch(w.Patch)
+	e.Patch = entryPatch(last.patch)
 	if several {
 		e.Patch = entryPatch{
-			CustomFields: base.CustomFields.changes(w.User.CustomFields),
-			Metadata:     base.Metadata.changes(w.User.Metadata),
+			CustomFields: base.CustomFields.changes(user.CustomFields),
+			Metadata:     base.Metadata.changes(user.Metadata),
 		}
-		if w.User.Email != base.Email {
-			e.Patch.Email = w.User.Email
+		if user.Email != base.Email {
+			e.Patch.Email = user.Email
 		}
 	}
 }

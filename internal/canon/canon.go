@@ -70,7 +70,7 @@ func (w *walker) release() {
 	if cap(w.own)+cap(w.scratch)+cap(w.members)*memberSize > maxKept {
 		return
 	}
-	w.src, w.dst, w.problems, w.more = nil, nil, nil, 0
+	w.src, w.dst, w.nulls, w.problems, w.more = nil, nil, false, nil, 0
 	clear(w.path[:cap(w.path)]) // the names in it
 	walkers.Put(w)
 }
@@ -109,6 +109,7 @@ type walker struct {
 	path     []step
 	members  []member // a stack: each object in progress owns its tail
 	scratch  []byte   // for sort
+	nulls    bool // a member of the outermost object is null
 	problems []Problem
 	more     int // problems that are not among them
 }
@@ -269,6 +270,7 @@ func (w *walker) object(depth int) {
 		}
 		w.dst = append(w.dst, ':')
 		w.pos = skipSpace(w.src, skipSpace(w.src, end)+1) // past the colon
+		w.nulls = w.nulls || depth == 1 && w.src[w.pos] == 'n'
 		w.value(depth)
 		w.path = w.path[:len(w.path)-1]
 

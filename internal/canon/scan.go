@@ -66,13 +66,14 @@ func (s *Scanner) Value() []byte {
 func (s *Scanner) Kind() jsontext.Kind { return jsontext.Value(s.text[s.pos:]).Kind() }
 
 // Canonical appends the canonical form of the value of the member whose name was read,
-// with the problems of [Value]. Where there are any, what is appended is of no use.
-func (s *Scanner) Canonical(dst []byte, limits Limits) (canonical []byte, problems []Problem, more int) {
+// with the problems of [Value]. Where there are any, what is appended is of no use. nulls
+// reports whether a member of the value itself is null.
+func (s *Scanner) Canonical(dst []byte, limits Limits) (canonical []byte, nulls bool, problems []Problem, more int) {
 	w := walkers.Get().(*walker)
 	defer w.release()
 	w.walk(slices.Grow(dst, len(s.text)-s.pos), s.text, s.pos, limits)
 	s.pos = w.pos
-	return w.dst, w.problems, w.more
+	return w.dst, w.nulls, w.problems, w.more
 }
 
 // text is JSON text as it is kept or as it is read.

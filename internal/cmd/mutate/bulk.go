@@ -348,7 +348,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 1: fresh nonce", file: "bulk/engine_settle.go",
-		old: `lead.entry = &entry{UserID: d.userID, Nonce: newNonce()}`, new: `lead.entry = &entry{UserID: d.userID, Nonce: "nonce000"}`,
+		old: `entry{UserID: userID, Nonce: newNonce()}`, new: `entry{UserID: userID, Nonce: "nonce000"}`,
 		test: "^TestNewDecisionsHaveFreshNonces$",
 	},
 	{
