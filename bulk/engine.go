@@ -223,8 +223,8 @@ func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
 	if err != nil {
 		return err
 	}
-	for {
-		next, err := e.settle(ctx, items)
+	for apart := true; ; apart = false {
+		next, err := e.settle(ctx, items, apart)
 		if err != nil {
 			return err
 		}

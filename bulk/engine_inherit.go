@@ -71,7 +71,7 @@ func (e *engine) settleSent(ctx context.Context) error {
 		if e.patient && e.isHalted() {
 			break // as giveUp does
 		}
-		if _, err := e.settle(ctx, slices.Clone(items)); err != nil {
+		if _, err := e.settle(ctx, slices.Clone(items), false); err != nil {
 			return err
 		}
 	}

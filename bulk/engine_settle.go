@@ -55,6 +55,7 @@ func (it *item) idle() bool { return !it.open && !it.doubt }
 // A settlement takes items of a batch to their results.
 type settlement struct {
 	*engine
+	apart   bool    // the order keeps the items apart, by all that was found for them
 	next    []*item // rows whose turn has come meanwhile
 	entries []entry // those made in this round
 }
@@ -62,12 +63,12 @@ type settlement struct {
 // settle takes items that were looked up to their results: it decides, writes down
 // and commits; a write that lost against another, or that may have been done or
 // not, is looked up, judged and tried again. It returns the rows whose turn came by
-// that.
+// that. apart says that nothing was looked up for the items since they were admitted.
 //
 // Once the import is halted, rows are dropped whose writes were not done, and of
 // which no call is under way.
-func (e *engine) settle(ctx context.Context, items []*item) (next []*item, err error) {
-	s := &settlement{engine: e}
+func (e *engine) settle(ctx context.Context, items []*item, apart bool) (next []*item, err error) {
+	s := &settlement{engine: e, apart: apart}
 	for {
 		if items, err = s.examine(ctx, items); err != nil {
 			return nil, err
@@ -95,6 +96,7 @@ func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error
 		}
 	}
 	if len(look) > 0 {
+		s.apart = false
 		if err := s.lookup(ctx, look, false); err != nil {
 			return nil, err
 		}
@@ -327,7 +329,7 @@ func (s *settlement) fail(it *item) []*item {
 // committed, and those that have to wait: they are not looked up yet, or by now
 // mean the same user as another one, which takes a change by another program.
 func (s *settlement) decide(items []*item) (writing, held []*item) {
-	means := make(meanings, 3*len(items))
+	means := s.meanings(items)
 	writing = make([]*item, 0, len(items))
 	s.entries = make([]entry, 0, len(items))
 	for _, it := range items {
@@ -349,7 +351,7 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 			}
 		}
 		it.write = it.entry.write(it.found.ByID)
-		if !means.add(&it.write) {
+		if means != nil && !means.add(&it.write) {
 			if !it.sent {
 				s.afresh(it)
 			}
@@ -600,6 +602,15 @@ type meanings map[meaning]struct{}
 type meaning struct {
 	name  string
 	email bool
+}
+
+// meanings returns where to add what the writes of the items mean, nil if no two of them
+// can mean the same: the order keeps them apart, and none makes up an id.
+func (s *settlement) meanings(items []*item) meanings {
+	if s.apart && !slices.ContainsFunc(items, func(it *item) bool { return it.plan.ID == "" }) {
+		return nil
+	}
+	return make(meanings, 3*len(items))
 }
 
 // add adds what a write means. It reports false, and adds nothing, if another one means the

@@ -506,8 +506,20 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 15: no shared call", file: "bulk/engine_settle.go",
-		old: `		if !means.add(&it.write) {`, new: `		if false {`,
+		old: `		if means != nil && !means.add(&it.write) {`, new: `		if false {`,
 		test: "^TestRowsThatMeetByAChangeFromOutside$",
+	},
+	{
+		name: "rule 15: apart no more once looked up again", file: "bulk/engine_settle.go",
+		old: `		s.apart = false
+`, new: `		_ = s.apart
+`,
+		test: "^TestEmailsThatMeetByAChangeFromOutside$",
+	},
+	{
+		name: "rule 15: apart in the first round alone", file: "bulk/engine.go",
+		old: `apart := true; ; apart = false {`, new: `apart := true; ; {`,
+		test: "^TestEmailsThatMeetWithinALookup$",
 	},
 	{
 		name: "rule 16: dead inherited go normal", file: "bulk/engine_settle.go",
