@@ -12,8 +12,8 @@ type decision struct {
 	errors []RowError
 	// userID is the user's id: that of the row, of the user found, or a new one.
 	userID string
-	// user is the user as it is afterwards, nil if there is none.
-	user *Stored
+	// user is the user as it is afterwards, without an id if there is none.
+	user Stored
 	// writes says whether a write is to make it so: a create, or, if there is a base,
 	// an update of that by the patch.
 	writes bool
@@ -37,7 +37,7 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 	case target == nil:
 		return create(p, found, newID)
 	}
-	d := decision{userID: target.ID, user: target}
+	d := decision{userID: target.ID, user: *target}
 	switch {
 	case opts.SkipDuplicates:
 		d.status = StatusSkipped
@@ -68,7 +68,7 @@ func create(p *plan, found Found, newID string) decision {
 		d.fail(userTooLarge())
 	default:
 		d.status, d.writes = StatusCreated, true
-		d.user = &Stored{User: user, Version: dryCreated}
+		d.user = Stored{User: user, Version: dryCreated}
 	}
 	return d
 }
@@ -98,7 +98,7 @@ func (d *decision) update(p *plan, target *Stored, merge MergeMode) {
 		return
 	}
 	d.status, d.writes, d.base, d.patch = StatusUpdated, true, target, patch
-	d.user = &Stored{User: user, Version: target.Version, Mark: target.Mark}
+	d.user = Stored{User: user, Version: target.Version, Mark: target.Mark}
 }
 
 // maxChanges is how many names of changed fields a result lists: an administrator
@@ -132,8 +132,8 @@ func (d *decision) changes() []string {
 // it, and would not change its address.
 func (p *plan) concernsOnly(user *Stored) bool {
 	switch {
-	case user == nil:
-		return false
+	case user.ID == "":
+		return false // there is none
 	case p.ID != "":
 		return p.ID == user.ID && (p.Email == "" || p.Email == user.Email)
 	default:
@@ -142,12 +142,12 @@ func (p *plan) concernsOnly(user *Stored) bool {
 }
 
 // foundAs is what a lookup of a row would find that concerns that user only.
-func foundAs(p *plan, user *Stored) (found Found) {
+func foundAs(p *plan, user Stored) (found Found) {
 	if p.ID != "" {
-		found.ByID = user
+		found.ByID = &user
 	}
 	if p.Email != "" {
-		found.ByEmail = user
+		found.ByEmail = &user
 	}
 	return found
 }

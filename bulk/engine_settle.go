@@ -18,7 +18,6 @@ type item struct {
 
 	found Found
 	alone bool     // it is decided without the rows behind it
-	write Write    // of entry
 	entry *entry   // the write that was decided, nil if there is none yet
 	rows  []*item  // the rows of entry, this one first; none if it is inherited
 	row   [1]*item // rows has its memory here as long as it is this one alone
@@ -57,7 +56,7 @@ type settlement struct {
 	*engine
 	apart   bool    // the order keeps the items apart, by all that was found for them
 	next    []*item // rows whose turn has come meanwhile
-	entries []entry // those made in this round
+	entries entries // of this round
 }
 
 // settle takes items that were looked up to their results: it decides, writes down
@@ -73,8 +72,8 @@ func (e *engine) settle(ctx context.Context, items []*item, apart bool) (next []
 		if items, err = s.examine(ctx, items); err != nil {
 			return nil, err
 		}
-		writing, held := s.decide(items)
-		if items, err = s.commit(ctx, writing); err != nil {
+		writing, writes, held := s.decide(items)
+		if items, err = s.commit(ctx, writing, writes); err != nil {
 			return nil, err
 		}
 		if items = append(items, held...); len(items) == 0 {
@@ -271,12 +270,17 @@ func (s *settlement) drop(it *item) {
 	}
 }
 
-// dropUnsent drops an item whose write was not sent yet.
-func (s *settlement) dropUnsent(it *item) bool {
-	if !it.sent {
-		s.drop(it)
+// dropUnsent drops the items whose writes were not sent yet, and returns the others
+// with theirs.
+func (s *settlement) dropUnsent(items []*item, writes []Write) (sent []*item, again []Write) {
+	for i, it := range items {
+		if it.sent {
+			sent, again = append(sent, it), append(again, writes[i])
+		} else {
+			s.drop(it)
+		}
 	}
-	return !it.sent
+	return sent, again
 }
 
 // afresh makes an item whose entry cannot be applied any more ready for a new
@@ -326,12 +330,12 @@ func (s *settlement) fail(it *item) []*item {
 }
 
 // decide decides the items that have no entry. It returns those that are to be
-// committed, and those that have to wait: they are not looked up yet, or by now
-// mean the same user as another one, which takes a change by another program.
-func (s *settlement) decide(items []*item) (writing, held []*item) {
+// committed with their writes, and those that have to wait: they are not looked up yet,
+// or by now mean the same user as another one, which takes a change by another program.
+func (s *settlement) decide(items []*item) (writing []*item, writes []Write, held []*item) {
 	means := s.meanings(items)
-	writing = make([]*item, 0, len(items))
-	s.entries = make([]entry, 0, len(items))
+	writing, writes = make([]*item, 0, len(items)), make([]Write, 0, len(items))
+	s.entries = newEntries(len(items))
 	for _, it := range items {
 		switch {
 		case s.isHalted() && it.idle():
@@ -350,8 +354,8 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 				continue
 			}
 		}
-		it.write = it.entry.write(it.found.ByID)
-		if means != nil && !means.add(&it.write) {
+		w := it.entry.write(it.found.ByID)
+		if means != nil && !means.add(&w) {
 			if !it.sent {
 				s.afresh(it)
 			}
@@ -359,9 +363,9 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 			held = append(held, it)
 			continue
 		}
-		writing = append(writing, it)
+		writing, writes = append(writing, it), append(writes, w)
 	}
-	return writing, held
+	return writing, writes, held
 }
 
 // errTainted fails a row without a try: nobody can tell what became of a row before
@@ -376,10 +380,10 @@ func (s *settlement) decideRows(it *item) *item {
 	var (
 		lead *item
 		base *Stored
-		user *Stored  // as it is after the rows so far; nil for none
+		user Stored   // as it is after the rows so far
 		last decision // to write
 	)
-	shares := func(p *plan) bool { return p.concernsOnly(user) }
+	shares := func(p *plan) bool { return p.concernsOnly(&user) }
 	for row := it; row != nil; row = s.order.follow(it, shares) {
 		if row != it {
 			row.found = foundAs(&row.plan, user)
@@ -397,7 +401,7 @@ func (s *settlement) decideRows(it *item) *item {
 		} else {
 			if lead == nil {
 				lead, base = row, d.base
-				lead.rows, lead.entry = lead.row[:0], s.newEntry(d.userID)
+				lead.rows, lead.entry = lead.row[:0], s.entries.next(d.userID)
 			}
 			lead.rows = append(lead.rows, row)
 			lead.entry.Rows = append(lead.entry.Rows, entryRow{row.plan.index, d.status, d.errors})
@@ -417,15 +421,6 @@ func (s *settlement) decideRows(it *item) *item {
 	lead.found = Found{ByID: base}
 	lead.entry.aim(base, &last, len(lead.rows) > 1)
 	return lead
-}
-
-// newEntry returns an entry for a write of the user, without rows. Those of one round
-// share their memory.
-func (s *settlement) newEntry(userID string) *entry {
-	s.entries = append(s.entries, entry{UserID: userID, Nonce: newNonce()})
-	e := &s.entries[len(s.entries)-1]
-	e.Rows = e.firstRow[:0]
-	return e
 }
 
 // hideMadeUp takes the ids that a dry run made up from what it reports.
@@ -499,9 +494,9 @@ func (s *settlement) release(it *item) {
 	}
 }
 
-// commit makes new entries durable and sends the writes. It returns the items that
-// go on.
-func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, error) {
+// commit makes new entries durable and sends the writes of the items. It returns the
+// items that go on.
+func (s *settlement) commit(ctx context.Context, writing []*item, writes []Write) ([]*item, error) {
 	entries := make([]*entry, 0, len(writing))
 	for _, it := range writing {
 		if !it.sent {
@@ -517,14 +512,12 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	var outcomes []error
 	err := s.limit(ctx, false, func() (err error) {
 		if s.isHalted() {
-			writing = slices.DeleteFunc(writing, s.dropUnsent)
+			writing, writes = s.dropUnsent(writing, writes)
 		}
 		if len(writing) == 0 {
 			return nil
 		}
-		writes := make([]Write, len(writing))
-		for i, it := range writing {
-			writes[i] = it.write
+		for _, it := range writing {
 			it.sent, it.look = true, true
 		}
 		s.track(writing)

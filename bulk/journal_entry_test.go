@@ -137,7 +137,7 @@ func TestJudge(t *testing.T) {
 func TestEntryOfACreate(t *testing.T) {
 	user := User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1}`))}
 	e := &entry{Nonce: "nonce001"}
-	e.aim(nil, &decision{user: &Stored{User: user}}, true)
+	e.aim(nil, &decision{user: Stored{User: user}}, true)
 	assert.Nil(t, e.Base)
 	assert.Equal(t, Write{User: user, Mark: "1:nonce001"}, e.write(nil))
 }
@@ -147,7 +147,7 @@ func TestEntryOfSeveralRows(t *testing.T) {
 	base := stored("u", "u@x.y", `{"a":1,"b":2}`)
 	base.Mark = trailOf(1).push(nonceOf(2))
 	last := &decision{
-		user:  &Stored{User: User{ID: "u", Email: "U@x.y", CustomFields: fieldsText([]byte(`{"b":3,"c":4}`))}},
+		user:  Stored{User: User{ID: "u", Email: "U@x.y", CustomFields: fieldsText([]byte(`{"b":3,"c":4}`))}},
 		patch: Patch{CustomFields: fieldsText([]byte(`{"c":4}`))}, // of the last row alone
 	}
 	e := &entry{Nonce: "nonce003"}
@@ -165,7 +165,7 @@ func TestEntryOfSeveralRows(t *testing.T) {
 // TestEntryOfOneRow keeps the patch of the row.
 func TestEntryOfOneRow(t *testing.T) {
 	base := stored("u", "u@x.y", `{"a":1}`)
-	d := &decision{user: &Stored{User: User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1,"c":4}`))}},
+	d := &decision{user: Stored{User: User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1,"c":4}`))}},
 		patch: Patch{CustomFields: fieldsText([]byte(`{"c":4}`))}}
 	e := &entry{Nonce: "nonce001"}
 	e.aim(base, d, false)
