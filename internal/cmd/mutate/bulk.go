@@ -593,7 +593,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "oneuser follow", file: "bulk/engine_settle.go",
-		old: `return p.concernsOnly(&user) }`, new: `return false && p.concernsOnly(user) }`,
+		old: `return p.concernsOnly(&user) }`, new: `return false && p.concernsOnly(&user) }`,
 		test: "^TestManyRowsOfOneUser$",
 	},
 	{
