@@ -784,6 +784,42 @@ func TestEmailsThatMeetWithinALookup(t *testing.T) {
 	})
 }
 
+// A batchCounter counts the batches that are under way.
+type batchCounter struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (c *batchCounter) count(e bulk.Event, by int) {
+	if _, ok := e.(*bulk.BatchEvent); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.now += by
+		c.most = max(c.most, c.now)
+	}
+}
+
+func (c *batchCounter) Begin(ctx context.Context, e bulk.Event) context.Context {
+	c.count(e, 1)
+	return ctx
+}
+
+func (c *batchCounter) End(_ context.Context, e bulk.Event) { c.count(e, -1) }
+
+// TestImportHasFewBatchesUnderWay takes no longer for that than the calls do.
+func TestImportHasFewBatchesUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		batches := &batchCounter{}
+		f.cfg.Observer = batches
+		start := time.Now()
+		report, err := f.importer().Import(t.Context(), request(people(80*bulk.MaxBatch)...))
+		require.NoError(t, err)
+		assert.Equal(t, bulk.Summary{Created: 80 * bulk.MaxBatch}, report.Summary)
+		assert.Equal(t, 4*f.cfg.Parallel, batches.most)
+		assert.Equal(t, time.Duration(2*80/f.cfg.Parallel)*f.store.takes, time.Since(start))
+	})
+}
+
 func TestImportSendsWelcomeEmails(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "u00003"}))
