@@ -111,13 +111,13 @@ func (d *decision) changes() []string {
 		return nil
 	}
 	var names []string
-	if d.write.Patch.Email != "" {
+	if d.patch.Email != "" {
 		names = append(names, keyEmail)
 	}
 	for _, object := range []struct {
 		name   string
 		fields Fields
-	}{{keyCustomFields, d.write.Patch.CustomFields}, {keyMetadata, d.write.Patch.Metadata}} {
+	}{{keyCustomFields, d.patch.CustomFields}, {keyMetadata, d.patch.Metadata}} {
 		for name := range object.fields.All() {
 			if len(names) == maxChanges {
 				return names
