@@ -126,6 +126,7 @@ var rowSeeds = []string{
 	`{"userId":"","email":""}`, `{"userId":7,"email":[],"customFields":"","metadata":1}`, `{"userId":"a b","email":"a b@c.d"}`,
 	`{"userId":"u","customFields":{"a":1,"a":2,"":0,"n":1e999,"z":"\u0000"},"metadata":{"a":{"b":null}}}`, `{"userId":"u","userId":null}`,
 	`{"userId":" é"}`, `{"email":"é@b.c"}`, `{"userId":"u\u007f"}`, `{"userId":"u","customFields":{"a":{"b":null},"c":null}}`,
+	`{"userId":"u","customFields":{"a":null},"metadata":{"a":1}}`,
 }
 
 func FuzzReadRow(f *testing.F) {

@@ -786,14 +786,14 @@ var bulkFaults = []mutation{
 		old: `	e.sent[it.place], last.place = last, it.place
 `, new: `	_ = last
 `,
-		test: "^TestFailureWithWritesUnderWay$",
+		test: "^TestUnsettled$",
 	},
 	{
 		name: "sent: tracked once", file: "bulk/engine_inherit.go",
 		old: `		if it.number == 0 {
 			e.tracked++`, new: `		{
 			e.tracked++`,
-		test: "^TestFailureWithWritesUnderWay$",
+		test: "^TestUnsettled$",
 	},
 	{
 		name: "rule 1: nonces of one round", file: "bulk/journal_entry.go",
