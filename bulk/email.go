@@ -26,6 +26,9 @@ func validEmail(s string) bool {
 	if len(domain) < 3 || strings.IndexByte(domain[1:len(domain)-1], '.') < 0 {
 		return false
 	}
+	if graphic(s) {
+		return len(s) <= MaxEmail
+	}
 	length := 0
 	for _, r := range s {
 		if ecmaSpace(r) || unicode.IsControl(r) {

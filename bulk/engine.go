@@ -26,6 +26,7 @@ type engine struct {
 	run     string // names the import in generated ids
 	opts    Options
 	rules   guardedRules
+	rows    rowReader // of the goroutine that runs do
 	calls   *calls
 	backoff backoff
 	log     *slog.Logger
@@ -34,6 +35,7 @@ type engine struct {
 	order   *order
 	journal *journal
 	batch   int // elements of a call to the store
+	abreast int // batches that may be under way, -1 for as many as the sink has room for
 
 	// health tells a store that is down from one that is at odds with some rows.
 	// A job that finds the store down ends its attempt, to go on later; a request
@@ -50,7 +52,7 @@ type engine struct {
 	inherited map[int]inheritedRow
 
 	mu      sync.Mutex
-	sent    map[*item]bool // writes that were sent and whose fate is not known yet
+	sent    []*item // writes that were sent and whose fate is not known yet, each at its place
 	tracked int
 	madeUp  map[string]bool // ids of users that a dry run would have created
 }
@@ -76,16 +78,16 @@ type rowSource struct {
 }
 
 func newEngine(cfg *Config, tenant, run string, opts Options, out sink, j *journal) *engine {
-	store := cfg.store()
+	store, rules := cfg.store(), cfg.rules()
 	if opts.DryRun {
 		store.Store = newDryStore(store)
 		store.observer = nil // the store behind the dry one is observed
 	}
 	return &engine{
-		store: store, batch: BatchSize(cfg.Store), tenant: tenant, run: run, opts: opts, rules: cfg.rules(), out: out, journal: j,
+		store: store, batch: BatchSize(cfg.Store), abreast: -1, tenant: tenant, run: run, opts: opts, rows: rowReader{rules: rules}, rules: rules, out: out, journal: j,
 		log: cfg.Logger, watch: cfg.Observer,
 		backoff: syncBackoff, calls: &calls{free: cfg.Parallel}, order: newOrder(), failures: newFailureLimit(opts), halted: make(chan struct{}),
-		inherited: make(map[int]inheritedRow), sent: make(map[*item]bool), madeUp: make(map[string]bool),
+		inherited: make(map[int]inheritedRow), madeUp: make(map[string]bool),
 	}
 }
 
@@ -108,6 +110,7 @@ func (e *engine) isHalted() bool {
 // error.
 func (e *engine) do(ctx context.Context, source *rowSource) error {
 	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(e.abreast)
 	for !e.isHalted() {
 		e.out.room(groupCtx, source.next, e.halted)
 		if groupCtx.Err() != nil || !e.failures.admits(groupCtx, e.halted) {
@@ -160,7 +163,7 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 		size += len(row.JSON)
 		e.failures.begin()
 		it := &block[len(items)]
-		it.plan.readRow(source.next, row, e.rules)
+		e.rows.read(&it.plan, source.next, row)
 		source.next++
 		if !e.endAtOnce(&it.plan) {
 			items = append(items, it)
@@ -220,8 +223,8 @@ func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
 	if err != nil {
 		return err
 	}
-	for {
-		next, err := e.settle(ctx, items)
+	for apart := true; ; apart = false {
+		next, err := e.settle(ctx, items, apart)
 		if err != nil {
 			return err
 		}

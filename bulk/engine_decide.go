@@ -12,11 +12,13 @@ type decision struct {
 	errors []RowError
 	// userID is the user's id: that of the row, of the user found, or a new one.
 	userID string
-	// user is the user as it is afterwards, nil if there is none.
-	user *Stored
-	// write is what makes it so; nil if nothing is to be written. Its mark is
-	// left to the caller.
-	write *Write
+	// user is the user as it is afterwards, without an id if there is none.
+	user Stored
+	// writes says whether a write is to make it so: a create, or, if there is a base,
+	// an update of that by the patch.
+	writes bool
+	base   *Stored
+	patch  Patch
 }
 
 // decide says what a row means. This is the one place that knows the options'
@@ -35,7 +37,7 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 	case target == nil:
 		return create(p, found, newID)
 	}
-	d := decision{userID: target.ID, user: target}
+	d := decision{userID: target.ID, user: *target}
 	switch {
 	case opts.SkipDuplicates:
 		d.status = StatusSkipped
@@ -50,11 +52,10 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 }
 
 func create(p *plan, found Found, newID string) decision {
-	user := User{
-		ID:           p.ID,
-		Email:        p.Email,
-		CustomFields: Fields{}.Merge(p.CustomFields),
-		Metadata:     Fields{}.Merge(p.Metadata),
+	user := p.User
+	if p.removes {
+		user.CustomFields = Fields{}.Merge(p.CustomFields)
+		user.Metadata = Fields{}.Merge(p.Metadata)
 	}
 	if user.ID == "" {
 		user.ID = newID
@@ -63,12 +64,11 @@ func create(p *plan, found Found, newID string) decision {
 	switch {
 	case found.ByEmail != nil: // so the row has an id, and nobody has that
 		d.fail(emailTaken(found.ByEmail))
-	case !user.fits():
+	case !user.Fits():
 		d.fail(userTooLarge())
 	default:
-		d.status = StatusCreated
-		d.write = &Write{User: user}
-		d.user = &Stored{User: user, Version: dryCreated}
+		d.status, d.writes = StatusCreated, true
+		d.user = Stored{User: user, Version: dryCreated}
 	}
 	return d
 }
@@ -93,13 +93,12 @@ func (d *decision) update(p *plan, target *Stored, merge MergeMode) {
 	if patch.Email != "" {
 		user.Email = patch.Email
 	}
-	if !user.fits() {
+	if !user.Fits() {
 		d.fail(userTooLarge())
 		return
 	}
-	d.status = StatusUpdated
-	d.write = &Write{User: user, Base: target, Patch: patch}
-	d.user = &Stored{User: user, Version: target.Version, Mark: target.Mark}
+	d.status, d.writes, d.base, d.patch = StatusUpdated, true, target, patch
+	d.user = Stored{User: user, Version: target.Version, Mark: target.Mark}
 }
 
 // maxChanges is how many names of changed fields a result lists: an administrator
@@ -112,13 +111,13 @@ func (d *decision) changes() []string {
 		return nil
 	}
 	var names []string
-	if d.write.Patch.Email != "" {
+	if d.patch.Email != "" {
 		names = append(names, keyEmail)
 	}
 	for _, object := range []struct {
 		name   string
 		fields Fields
-	}{{keyCustomFields, d.write.Patch.CustomFields}, {keyMetadata, d.write.Patch.Metadata}} {
+	}{{keyCustomFields, d.patch.CustomFields}, {keyMetadata, d.patch.Metadata}} {
 		for name := range object.fields.All() {
 			if len(names) == maxChanges {
 				return names
@@ -133,8 +132,8 @@ func (d *decision) changes() []string {
 // it, and would not change its address.
 func (p *plan) concernsOnly(user *Stored) bool {
 	switch {
-	case user == nil:
-		return false
+	case user.ID == "":
+		return false // there is none
 	case p.ID != "":
 		return p.ID == user.ID && (p.Email == "" || p.Email == user.Email)
 	default:
@@ -143,12 +142,12 @@ func (p *plan) concernsOnly(user *Stored) bool {
 }
 
 // foundAs is what a lookup of a row would find that concerns that user only.
-func foundAs(p *plan, user *Stored) (found Found) {
+func foundAs(p *plan, user Stored) (found Found) {
 	if p.ID != "" {
-		found.ByID = user
+		found.ByID = &user
 	}
 	if p.Email != "" {
-		found.ByEmail = user
+		found.ByEmail = &user
 	}
 	return found
 }

@@ -94,10 +94,10 @@ func TestDecideIsTheContract(t *testing.T) {
 				assert.Equal(t, mode.want, got)
 				assert.Equal(t, test.id, d.userID)
 				writes := d.status == StatusCreated || d.status == StatusUpdated
-				assert.Equal(t, writes, d.write != nil)
+				assert.Equal(t, writes, d.writes)
 				if writes {
-					assert.Equal(t, test.id, d.write.User.ID)
-					assert.Equal(t, d.status == StatusCreated, d.write.Base == nil)
+					assert.Equal(t, test.id, d.user.User.ID)
+					assert.Equal(t, d.status == StatusCreated, d.base == nil)
 				}
 			})
 		}
@@ -108,44 +108,44 @@ func TestDecideWrites(t *testing.T) {
 	upsert := Options{Upsert: true}
 	t.Run("CreateDropsNulls", func(t *testing.T) {
 		d := decide(planOf(t, `{"userId":"a","email":"A@x.y","customFields":{"k":1,"gone":null},"metadata":{"m":null}}`), Found{}, upsert, "")
-		require.NotNil(t, d.write)
-		assert.Equal(t, stored("a", "A@x.y", `{"k":1}`).User, d.write.User)
-		assert.True(t, d.write.Patch.IsZero())
+		require.True(t, d.writes)
+		assert.Equal(t, stored("a", "A@x.y", `{"k":1}`).User, d.user.User)
+		assert.True(t, d.patch.IsZero())
 	})
 	t.Run("UpdateWritesOnlyWhatChanges", func(t *testing.T) {
 		base := stored("a", "a@x.y", `{"k":1,"l":2,"m":3}`)
 		d := decide(planOf(t, `{"userId":"a","customFields":{"k":1,"l":null,"m":4,"x":null,"n":5}}`), Found{ByID: base}, upsert, "")
-		require.NotNil(t, d.write)
-		assert.Same(t, base, d.write.Base)
-		assert.Equal(t, `{"l":null,"m":4,"n":5}`, d.write.Patch.CustomFields.String())
-		assert.True(t, d.write.Patch.Metadata.IsZero())
-		assert.Empty(t, d.write.Patch.Email)
-		assert.Equal(t, stored("a", "a@x.y", `{"k":1,"m":4,"n":5}`).User, d.write.User)
+		require.True(t, d.writes)
+		assert.Same(t, base, d.base)
+		assert.Equal(t, `{"l":null,"m":4,"n":5}`, d.patch.CustomFields.String())
+		assert.True(t, d.patch.Metadata.IsZero())
+		assert.Empty(t, d.patch.Email)
+		assert.Equal(t, stored("a", "a@x.y", `{"k":1,"m":4,"n":5}`).User, d.user.User)
 		assert.Equal(t, `{"k":1,"l":2,"m":3}`, base.CustomFields.String(), "the base stays")
-		assert.False(t, d.write.releasesEmail())
+		assert.False(t, (&Write{User: d.user.User, Base: d.base}).releasesEmail())
 	})
 	t.Run("EmailChange", func(t *testing.T) {
 		d := decide(planOf(t, `{"userId":"a","email":"new@x.y"}`), Found{ByID: stored("a", "a@x.y", "")}, upsert, "")
-		require.NotNil(t, d.write)
-		assert.Equal(t, Patch{Email: "new@x.y"}, d.write.Patch)
-		assert.Equal(t, "new@x.y", d.write.User.Email)
-		assert.True(t, d.write.releasesEmail())
+		require.True(t, d.writes)
+		assert.Equal(t, Patch{Email: "new@x.y"}, d.patch)
+		assert.Equal(t, "new@x.y", d.user.User.Email)
+		assert.True(t, (&Write{User: d.user.User, Base: d.base}).releasesEmail())
 	})
 	t.Run("NewSpellingReleasesNothing", func(t *testing.T) {
 		d := decide(planOf(t, `{"userId":"a","email":"A@X.y"}`), Found{ByID: stored("a", "a@x.y", "")}, upsert, "")
-		require.NotNil(t, d.write)
-		assert.Equal(t, "A@X.y", d.write.Patch.Email)
-		assert.False(t, d.write.releasesEmail())
+		require.True(t, d.writes)
+		assert.Equal(t, "A@X.y", d.patch.Email)
+		assert.False(t, (&Write{User: d.user.User, Base: d.base}).releasesEmail())
 	})
 	t.Run("FirstEmail", func(t *testing.T) {
 		d := decide(planOf(t, `{"userId":"a","email":"a@x.y"}`), Found{ByID: stored("a", "", "")}, upsert, "")
-		require.NotNil(t, d.write)
-		assert.False(t, d.write.releasesEmail())
+		require.True(t, d.writes)
+		assert.False(t, (&Write{User: d.user.User, Base: d.base}).releasesEmail())
 	})
 	t.Run("MergedUserTooLarge", func(t *testing.T) {
 		half := strings.Repeat("x", MaxUser*2/3)
 		d := decide(planOf(t, `{"userId":"a","customFields":{"b":"`+half+`"}}`), Found{ByID: stored("a", "", `{"a":"`+half+`"}`)}, upsert, "")
-		assert.Nil(t, d.write)
+		assert.False(t, d.writes)
 		assert.Equal(t, []fault{{CodeUserTooLarge, ""}}, faults(d.errors))
 	})
 	t.Run("GeneratedIDTooLarge", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestDecideWrites(t *testing.T) {
 		}
 		n := MaxUser - planOf(t, row(0)).Size()
 		d := decide(planOf(t, row(n)), Found{}, upsert, "an id that the row was not counted with")
-		assert.Nil(t, d.write)
+		assert.False(t, d.writes)
 		assert.Equal(t, []fault{{CodeUserTooLarge, ""}}, faults(d.errors))
 	})
 }
@@ -186,23 +186,23 @@ func TestMergeModes(t *testing.T) {
 				continue
 			}
 			require.Equal(t, StatusUpdated, d.status, name)
-			assert.Equal(t, want, d.write.Patch.CustomFields.String(), name)
-			assert.True(t, d.write.Patch.Metadata.IsZero(), "%s: an object that the row does not give stays", name)
-			assert.Equal(t, user.CustomFields.Merge(d.write.Patch.CustomFields), d.write.User.CustomFields, "%s: the patch makes the user", name)
-			assert.Equal(t, base, d.write.User.Metadata.String(), name)
+			assert.Equal(t, want, d.patch.CustomFields.String(), name)
+			assert.True(t, d.patch.Metadata.IsZero(), "%s: an object that the row does not give stays", name)
+			assert.Equal(t, user.CustomFields.Merge(d.patch.CustomFields), d.user.User.CustomFields, "%s: the patch makes the user", name)
+			assert.Equal(t, base, d.user.User.Metadata.String(), name)
 		}
 	}
 	t.Run("TheRestApplies", func(t *testing.T) {
 		d := decide(planOf(t, `{"userId":"a","email":"new@x.y","customFields":{"k":2}}`), Found{ByID: stored("a", "a@x.y", base)},
 			Options{Upsert: true, Merge: MergeFill}, "")
-		require.NotNil(t, d.write)
-		assert.Equal(t, Patch{Email: "new@x.y"}, d.write.Patch)
+		require.True(t, d.writes)
+		assert.Equal(t, Patch{Email: "new@x.y"}, d.patch)
 	})
 	t.Run("NewUser", func(t *testing.T) {
 		for _, mode := range []MergeMode{MergeKeys, MergeFill, MergeReplace} {
 			d := decide(planOf(t, `{"userId":"a","customFields":{"k":1,"gone":null}}`), Found{}, Options{Upsert: true, Merge: mode}, "")
-			require.NotNil(t, d.write)
-			assert.Equal(t, `{"k":1}`, d.write.User.CustomFields.String(), mode.String())
+			require.True(t, d.writes)
+			assert.Equal(t, `{"k":1}`, d.user.User.CustomFields.String(), mode.String())
 		}
 	})
 	t.Run("ReplacingMakesRoom", func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestDecideUpdateOnly(t *testing.T) {
 		assert.Equal(t, test.id, d.userID, test.name)
 		if test.status == StatusFailed {
 			assert.Equal(t, []fault{{CodeUserNotFound, ""}}, faults(d.errors), test.name)
-			assert.Nil(t, d.write, test.name)
+			assert.False(t, d.writes, test.name)
 		}
 		opts := opts
 		opts.SkipDuplicates = true

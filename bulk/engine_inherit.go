@@ -21,19 +21,21 @@ func (e *engine) inherit(h *inheritance) {
 				e.health.met()
 			}
 		default:
-			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true, late: true})
+			e.track([]*item{{entry: old.entry, look: true, sent: true, doubt: true, late: true}})
 		}
 	}
 }
 
-// track notes that a write of the item was sent.
-func (e *engine) track(it *item) {
+// track notes that writes of the items were sent.
+func (e *engine) track(items []*item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.sent[it] {
-		e.sent[it] = true
-		e.tracked++
-		it.number = e.tracked
+	for _, it := range items {
+		if it.number == 0 {
+			e.tracked++
+			it.number, it.place = e.tracked, len(e.sent)
+			e.sent = append(e.sent, it)
+		}
 	}
 }
 
@@ -41,7 +43,14 @@ func (e *engine) track(it *item) {
 func (e *engine) untrack(it *item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.sent, it)
+	if it.number == 0 {
+		return
+	}
+	// The last one takes its place.
+	last := e.sent[len(e.sent)-1]
+	e.sent[it.place], last.place = last, it.place
+	e.sent = slices.Delete(e.sent, len(e.sent)-1, len(e.sent))
+	it.number = 0
 }
 
 // unsettled returns the items whose writes were sent and whose fate is not known,
@@ -49,10 +58,7 @@ func (e *engine) untrack(it *item) {
 func (e *engine) unsettled() []*item {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	items := make([]*item, 0, len(e.sent))
-	for it := range e.sent {
-		items = append(items, it)
-	}
+	items := slices.Clone(e.sent)
 	slices.SortFunc(items, func(a, b *item) int { return cmp.Compare(a.number, b.number) })
 	return items
 }
@@ -65,7 +71,7 @@ func (e *engine) settleSent(ctx context.Context) error {
 		if e.patient && e.isHalted() {
 			break // as giveUp does
 		}
-		if _, err := e.settle(ctx, slices.Clone(items)); err != nil {
+		if _, err := e.settle(ctx, slices.Clone(items), false); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,12 @@
 package bulk
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // TestInheritedWritesAreSettledInTheirOrder passes over those whose rows have later
@@ -24,4 +27,35 @@ func TestInheritedWritesAreSettledInTheirOrder(t *testing.T) {
 	assert.Contains(t, e.inherited, 2)
 	assert.Contains(t, e.inherited, 7)
 	assert.Len(t, e.inherited, 2)
+}
+
+// TestUnsettled sends writes of items, some more than once, and settles them in any
+// order.
+func TestUnsettled(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var (
+			e    engine
+			want []*item // in the order in which they were sent
+		)
+		items := make([]item, 8)
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			it := &items[rapid.IntRange(0, len(items)-1).Draw(t, "item")]
+			if at := slices.Index(want, it); rapid.Bool().Draw(t, "sent") {
+				e.track([]*item{it})
+				if at < 0 {
+					want = append(want, it)
+				}
+			} else {
+				e.untrack(it)
+				if at >= 0 {
+					want = slices.Delete(want, at, at+1)
+				}
+			}
+			got := e.unsettled()
+			require.Len(t, got, len(want))
+			for i := range want {
+				require.Same(t, want[i], got[i])
+			}
+		}
+	})
 }

@@ -19,6 +19,7 @@ type plan struct {
 	// hasCustomFields and hasMetadata say whether the row gives the object, which may
 	// be empty.
 	hasCustomFields, hasMetadata bool
+	removes                      bool // one of its fields is null, which removes that of a user
 
 	errors  []RowError
 	omitted int // errors beyond those that the row lists
@@ -26,20 +27,24 @@ type plan struct {
 	changes []string // see [RowResult]
 }
 
-// readRow reads and validates the row of that index, but for the host's rules.
-func readRow(index int, row Row) *plan {
-	p := new(plan)
-	p.readRow(index, row, guardedRules{})
-	return p
+// A rowReader reads and validates rows, one after the other. The zero value checks no
+// rules of the host.
+type rowReader struct {
+	rules guardedRules
+	// names are the ids and emails, which are kept for as long as results are, and
+	// fields the text of all fields.
+	names, fields texts
+	canonical     []byte // the text of the fields that were read last
 }
 
-func (p *plan) readRow(index int, row Row, rules guardedRules) {
+// read makes p the plan of the row of that index.
+func (r *rowReader) read(p *plan, index int, row Row) {
 	most := rowerrors.Most(index)
 	*p = plan{index: index, line: row.Line, parent: row.parent, errors: slices.Clip(row.Errors[:min(len(row.Errors), most)])}
 	p.omitted = len(row.Errors) - len(p.errors)
 	if len(row.JSON) > 0 {
-		p.read(row.JSON)
-		rules.check(p)
+		r.readJSON(p, row.JSON)
+		r.rules.check(p)
 	} else if len(p.errors) == 0 {
 		p.fail(CodeInvalidUser, "", "the row is empty")
 	}
@@ -113,7 +118,7 @@ func (s *keySet) add(name string) bool {
 	return !old
 }
 
-func (p *plan) read(row jsontext.Value) {
+func (r *rowReader) readJSON(p *plan, row jsontext.Value) {
 	if row.Kind() != '{' {
 		p.fail(CodeInvalidUser, "", "the row is not a JSON object but "+canon.KindName(row.Kind()))
 		return
@@ -124,41 +129,39 @@ func (p *plan) read(row jsontext.Value) {
 	)
 	s := canon.Scan(row)
 	for {
-		quoted, value, ok := s.Next()
+		quoted, ok := s.Name()
 		if !ok {
 			break
 		}
 		name := keyName(quoted)
 		if p.full() && !slices.Contains(rowKeys, name) {
 			p.omitted++ // not held, as of a hostile row there may be many
+			s.Value()
 			continue
 		}
 		if !seen.add(name) {
 			p.fail(CodeDuplicateKey, clip(name), fmt.Sprintf("key %q appears twice in the row", clip(name)))
+			s.Value()
 			continue
 		}
-		null := canon.IsNull(value)
 		switch name {
 		case keyUserID:
-			hasID = !null && string(value) != `""`
-			p.ID = p.userID(value, null)
+			p.ID, hasID = r.userID(p, s.Value())
 		case keyEmail:
-			hasMail = !null && string(value) != `""`
-			p.Email = p.email(value, null)
+			p.Email, hasMail = r.email(p, s.Value())
 		case keyCustomFields:
-			p.hasCustomFields = !null
-			p.CustomFields = p.fields(keyCustomFields, value, null, CodeInvalidCustomFields)
+			p.CustomFields, p.hasCustomFields = r.object(p, keyCustomFields, &s, CodeInvalidCustomFields)
 		case keyMetadata:
-			p.hasMetadata = !null
-			p.Metadata = p.fields(keyMetadata, value, null, CodeInvalidMetadata)
+			p.Metadata, p.hasMetadata = r.object(p, keyMetadata, &s, CodeInvalidMetadata)
 		default:
 			p.fail(CodeUnknownField, clip(name), fmt.Sprintf("key %q is not a field of a user", clip(name)))
+			s.Value()
 		}
 	}
 	if !hasID && !hasMail {
 		p.fail(CodeMissingIdentifier, "", "the row needs a userId or an email")
 	}
-	if len(p.errors) == 0 && !p.fits() {
+	if len(p.errors) == 0 && !p.Fits() {
 		p.tooLarge()
 	}
 }
@@ -167,54 +170,69 @@ func (p *plan) tooLarge() {
 	p.fail(CodeUserTooLarge, "", userTooLarge().Message)
 }
 
-func (p *plan) userID(value []byte, null bool) string {
-	if null {
-		return ""
+// userID returns the id of a row, and whether the row gives one, be it wrong.
+func (r *rowReader) userID(p *plan, value []byte) (id string, given bool) {
+	if canon.IsNull(value) {
+		return "", false
 	}
 	if value[0] == '"' {
-		id := canon.Unquote(value)
-		if validUserID(id) {
-			return id
+		if id = r.text(value); validUserID(id) {
+			return id, true
 		}
 	}
 	p.fail(CodeInvalidUserID, keyUserID,
 		fmt.Sprintf("userId must be a string of 1 to %d characters without control characters, and without white space at its ends", MaxUserID))
-	return p.echo(value, MaxUserID)
+	return echo(id, value, MaxUserID), string(value) != `""`
 }
 
-func (p *plan) email(value []byte, null bool) string {
-	if null {
-		return ""
+// email returns the email of a row, and whether the row gives one, be it wrong.
+func (r *rowReader) email(p *plan, value []byte) (email string, given bool) {
+	if canon.IsNull(value) {
+		return "", false
 	}
 	if value[0] == '"' {
-		email := canon.Unquote(value)
-		if validEmail(email) {
-			return email
+		if email = r.text(value); validEmail(email) {
+			return email, true
 		}
 	}
 	p.fail(CodeInvalidEmail, keyEmail,
 		fmt.Sprintf("email must be an address like name@example.com without spaces or control characters, at most %d characters", MaxEmail))
-	return p.echo(value, MaxEmail)
+	return echo(email, value, MaxEmail), string(value) != `""`
 }
 
-// echo returns an identifier that failed validation as the result shows it: as
-// it was sent, or not at all where it is no string or very long.
-func (p *plan) echo(value []byte, most int) string {
-	if value[0] != '"' || len(value) > 4*most {
+// text returns what a quoted string means.
+func (r *rowReader) text(quoted []byte) string {
+	if plain, ok := canon.Plain(quoted); ok {
+		return r.names.add(plain)
+	}
+	return canon.Unquote(quoted)
+}
+
+// echo returns an identifier that failed validation as the result shows it: as it was
+// sent, or not at all where it is no string, which is "", or very long.
+func echo(text string, value []byte, most int) string {
+	if len(value) > 4*most {
 		return ""
 	}
-	return canon.Unquote(value)
+	return text
 }
 
-func (p *plan) fields(name string, value jsontext.Value, null bool, code RowCode) Fields {
-	if null {
-		return Fields{}
+// object returns the fields that a row gives under a name, and whether it gives any, be
+// they none or wrong.
+func (r *rowReader) object(p *plan, name string, s *canon.Scanner, code RowCode) (_ Fields, given bool) {
+	switch kind := s.Kind(); kind {
+	case '{':
+	case 'n':
+		s.Value()
+		return Fields{}, false
+	default:
+		s.Value()
+		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, canon.KindName(kind)))
+		return Fields{}, true
 	}
-	if value.Kind() != '{' {
-		p.fail(code, name, fmt.Sprintf("%s must be an object, not %s", name, canon.KindName(value.Kind())))
-		return Fields{}
-	}
-	fields, problems, more := fieldsOf(value)
+	canonical, nulls, problems, more := s.Canonical(r.canonical[:0], fieldLimits)
+	r.canonical = canonical
+	p.removes = p.removes || nulls
 	p.omitted += more
 	for _, problem := range problems {
 		path := name + "." + clip(problem.Path)
@@ -224,7 +242,10 @@ func (p *plan) fields(name string, value jsontext.Value, null bool, code RowCode
 		}
 		p.fail(c, path, fmt.Sprintf("%s: %s", path, problemText(problem.Kind)))
 	}
-	return fields
+	if len(problems) > 0 || len(canonical) <= len("{}") {
+		return Fields{}, true
+	}
+	return Fields{r.fields.add(canonical)}, true
 }
 
 // result starts the result of the row.

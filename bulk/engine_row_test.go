@@ -10,6 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// readRow returns the plan of the row of that index.
+func readRow(index int, row Row) *plan {
+	p := new(plan)
+	new(rowReader).read(p, index, row)
+	return p
+}
+
 // A fault is a row error without its message.
 type fault struct {
 	Code  RowCode

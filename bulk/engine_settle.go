@@ -17,14 +17,15 @@ type item struct {
 	solo  group // the group that it begins, if nothing connects it to another
 
 	found Found
-	alone bool    // it is decided without the rows behind it
-	write Write   // of entry
-	entry *entry  // the write that was decided, nil if there is none yet
-	rows  []*item // the rows of entry, this one first; none if it is inherited
+	alone bool     // it is decided without the rows behind it
+	entry *entry   // the write that was decided, nil if there is none yet
+	rows  []*item  // the rows of entry, this one first; none if it is inherited
+	row   [1]*item // rows has its memory here as long as it is this one alone
 
 	put      bool  // a write of its was written down
 	sent     bool  // a call for the write was made
-	number   int   // its place among the writes that were sent
+	number   int   // which of the writes that were sent it is, from 1; 0 unless one was sent whose fate is not known
+	place    int   // of it among those
 	look     bool  // it must be looked up, and its entry judged, before anything else
 	open     bool  // the last call may have had its effect, unless its entry is judged
 	doubt    bool  // a call may still have its effect later, as it did not say that it has none
@@ -53,24 +54,26 @@ func (it *item) idle() bool { return !it.open && !it.doubt }
 // A settlement takes items of a batch to their results.
 type settlement struct {
 	*engine
-	next []*item // rows whose turn has come meanwhile
+	apart   bool    // the order keeps the items apart, by all that was found for them
+	next    []*item // rows whose turn has come meanwhile
+	entries entries // of this round
 }
 
 // settle takes items that were looked up to their results: it decides, writes down
 // and commits; a write that lost against another, or that may have been done or
 // not, is looked up, judged and tried again. It returns the rows whose turn came by
-// that.
+// that. apart says that nothing was looked up for the items since they were admitted.
 //
 // Once the import is halted, rows are dropped whose writes were not done, and of
 // which no call is under way.
-func (e *engine) settle(ctx context.Context, items []*item) (next []*item, err error) {
-	s := &settlement{engine: e}
+func (e *engine) settle(ctx context.Context, items []*item, apart bool) (next []*item, err error) {
+	s := &settlement{engine: e, apart: apart}
 	for {
 		if items, err = s.examine(ctx, items); err != nil {
 			return nil, err
 		}
-		writing, held := s.decide(items)
-		if items, err = s.commit(ctx, writing); err != nil {
+		writing, writes, held := s.decide(items)
+		if items, err = s.commit(ctx, writing, writes); err != nil {
 			return nil, err
 		}
 		if items = append(items, held...); len(items) == 0 {
@@ -92,6 +95,7 @@ func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error
 		}
 	}
 	if len(look) > 0 {
+		s.apart = false
 		if err := s.lookup(ctx, look, false); err != nil {
 			return nil, err
 		}
@@ -266,12 +270,17 @@ func (s *settlement) drop(it *item) {
 	}
 }
 
-// dropUnsent drops an item whose write was not sent yet.
-func (s *settlement) dropUnsent(it *item) bool {
-	if !it.sent {
-		s.drop(it)
+// dropUnsent drops the items whose writes were not sent yet, and returns the others
+// with theirs.
+func (s *settlement) dropUnsent(items []*item, writes []Write) (sent []*item, again []Write) {
+	for i, it := range items {
+		if it.sent {
+			sent, again = append(sent, it), append(again, writes[i])
+		} else {
+			s.drop(it)
+		}
 	}
-	return !it.sent
+	return sent, again
 }
 
 // afresh makes an item whose entry cannot be applied any more ready for a new
@@ -321,10 +330,12 @@ func (s *settlement) fail(it *item) []*item {
 }
 
 // decide decides the items that have no entry. It returns those that are to be
-// committed, and those that have to wait: they are not looked up yet, or by now
-// mean the same user as another one, which takes a change by another program.
-func (s *settlement) decide(items []*item) (writing, held []*item) {
-	means := make(meanings, 3*len(items))
+// committed with their writes, and those that have to wait: they are not looked up yet,
+// or by now mean the same user as another one, which takes a change by another program.
+func (s *settlement) decide(items []*item) (writing []*item, writes []Write, held []*item) {
+	means := s.meanings(items)
+	writing, writes = make([]*item, 0, len(items)), make([]Write, 0, len(items))
+	s.entries = newEntries(len(items))
 	for _, it := range items {
 		switch {
 		case s.isHalted() && it.idle():
@@ -343,8 +354,8 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 				continue
 			}
 		}
-		it.write = it.entry.write(it.found.ByID)
-		if !means.add(&it.write) {
+		w := it.entry.write(it.found.ByID)
+		if means != nil && !means.add(&w) {
 			if !it.sent {
 				s.afresh(it)
 			}
@@ -352,9 +363,9 @@ func (s *settlement) decide(items []*item) (writing, held []*item) {
 			held = append(held, it)
 			continue
 		}
-		writing = append(writing, it)
+		writing, writes = append(writing, it), append(writes, w)
 	}
-	return writing, held
+	return writing, writes, held
 }
 
 // errTainted fails a row without a try: nobody can tell what became of a row before
@@ -369,10 +380,10 @@ func (s *settlement) decideRows(it *item) *item {
 	var (
 		lead *item
 		base *Stored
-		user *Stored // as it is after the rows so far; nil for none
-		last *Write
+		user Stored   // as it is after the rows so far
+		last decision // to write
 	)
-	shares := func(p *plan) bool { return p.concernsOnly(user) }
+	shares := func(p *plan) bool { return p.concernsOnly(&user) }
 	for row := it; row != nil; row = s.order.follow(it, shares) {
 		if row != it {
 			row.found = foundAs(&row.plan, user)
@@ -384,18 +395,18 @@ func (s *settlement) decideRows(it *item) *item {
 			row.plan.changes = d.changes()
 		}
 		user = d.user
-		if lead == nil && d.write == nil {
+		if lead == nil && !d.writes {
 			s.final(row, d)
 			s.health.met()
 		} else {
 			if lead == nil {
-				lead, base = row, d.write.Base
-				lead.entry = &entry{UserID: d.userID, Nonce: newNonce()}
+				lead, base = row, d.base
+				lead.rows, lead.entry = lead.row[:0], s.entries.next(d.userID)
 			}
 			lead.rows = append(lead.rows, row)
 			lead.entry.Rows = append(lead.entry.Rows, entryRow{row.plan.index, d.status, d.errors})
-			if d.write != nil {
-				last = d.write
+			if d.writes {
+				last = d
 			}
 		}
 		if it.alone {
@@ -408,7 +419,7 @@ func (s *settlement) decideRows(it *item) *item {
 	}
 	lead.group = it.group
 	lead.found = Found{ByID: base}
-	lead.entry.aim(base, last, len(lead.rows) > 1)
+	lead.entry.aim(base, &last, len(lead.rows) > 1)
 	return lead
 }
 
@@ -483,10 +494,10 @@ func (s *settlement) release(it *item) {
 	}
 }
 
-// commit makes new entries durable and sends the writes. It returns the items that
-// go on.
-func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, error) {
-	var entries []*entry
+// commit makes new entries durable and sends the writes of the items. It returns the
+// items that go on.
+func (s *settlement) commit(ctx context.Context, writing []*item, writes []Write) ([]*item, error) {
+	entries := make([]*entry, 0, len(writing))
 	for _, it := range writing {
 		if !it.sent {
 			entries = append(entries, it.entry)
@@ -501,17 +512,15 @@ func (s *settlement) commit(ctx context.Context, writing []*item) ([]*item, erro
 	var outcomes []error
 	err := s.limit(ctx, false, func() (err error) {
 		if s.isHalted() {
-			writing = slices.DeleteFunc(writing, s.dropUnsent)
+			writing, writes = s.dropUnsent(writing, writes)
 		}
 		if len(writing) == 0 {
 			return nil
 		}
-		writes := make([]Write, len(writing))
-		for i, it := range writing {
-			writes[i] = it.write
+		for _, it := range writing {
 			it.sent, it.look = true, true
-			s.track(it)
 		}
+		s.track(writing)
 		if outcomes, err = s.store.commit(ctx, s.tenant, writes); err != nil {
 			for _, it := range writing {
 				it.err, it.open = err, true
@@ -586,6 +595,15 @@ type meanings map[meaning]struct{}
 type meaning struct {
 	name  string
 	email bool
+}
+
+// meanings returns where to add what the writes of the items mean, nil if no two of them
+// can mean the same: the order keeps them apart, and none makes up an id.
+func (s *settlement) meanings(items []*item) meanings {
+	if s.apart && !slices.ContainsFunc(items, func(it *item) bool { return it.plan.ID == "" }) {
+		return nil
+	}
+	return make(meanings, 3*len(items))
 }
 
 // add adds what a write means. It reports false, and adds nothing, if another one means the

@@ -57,7 +57,7 @@ func (r guardedRules) admit(p *plan, d *decision) {
 	if r.checker == nil || d.status != StatusCreated {
 		return
 	}
-	errors := r.call(r.checker.CheckCreate, d.write.User)
+	errors := r.call(r.checker.CheckCreate, d.user.User)
 	if len(errors) == 0 {
 		return
 	}

@@ -89,10 +89,17 @@ func await[T any](ctx context.Context, g guard, op string, f func(context.Contex
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		a := answer{err: &contractError{op + " ended its goroutine"}}
-		defer func() { answers <- a }()
+		var a answer
+		returned := false
+		defer func() {
+			if !returned && a.err == nil {
+				a.err = &contractError{op + " ended its goroutine"}
+			}
+			answers <- a
+		}()
 		defer catch(op, &a.err)
 		a.value, a.err = f(ctx)
+		returned = true
 	}()
 	select {
 	case a := <-answers:

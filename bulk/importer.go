@@ -197,6 +197,11 @@ func (im *Importer) Import(ctx context.Context, req Request) (report *Report, er
 	return im.importRows(ctx, r)
 }
 
+// callsAhead is how many batches of a synchronous import may be under way for each call
+// that may be. Where calls take unequally long, some batches wait for one before them;
+// more of them would but take memory, as nothing but the calls is waited for.
+const callsAhead = 4
+
 // importRows imports the rows of a request that were all read.
 func (im *Importer) importRows(ctx context.Context, req *request) (*Report, error) {
 	rows := req.rows.ahead
@@ -211,6 +216,7 @@ func (im *Importer) importRows(ctx context.Context, req *request) (*Report, erro
 	}
 	report := make(reportSink, len(rows))
 	e := newEngine(&im.cfg, req.Principal.Tenant, run, opts, report, log)
+	e.abreast = callsAhead * im.cfg.Parallel
 	if err := im.runSync(ctx, e, &rowSource{rows: &rowList{rows: rows}}, req.key); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err() // and not the cause, which is for others
@@ -234,13 +240,17 @@ func (im *Importer) importRows(ctx context.Context, req *request) (*Report, erro
 // leave reports the rows that an import was stopped before: as not processed, unless
 // an earlier request with its key had come to a result.
 func (e *engine) leave(report reportSink, rows []Row) {
+	var (
+		reader rowReader
+		p      plan
+	)
 	for i, row := range rows {
 		if report[i].Status != "" {
 			continue
 		}
-		p := readRow(i, row)
+		reader.read(&p, i, row)
 		if old, ok := e.inherited[i]; ok {
-			e.report(p, old.entryRow, old.userID)
+			e.report(&p, old.entryRow, old.userID)
 		} else {
 			report[i] = p.result(StatusNotProcessed)
 		}

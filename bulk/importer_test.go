@@ -693,6 +693,133 @@ func TestRowsThatMeetByAChangeFromOutside(t *testing.T) {
 	})
 }
 
+// apart checks that the writes of a call name different emails, those of Base included.
+func apart(t *testing.T, writes []bulk.Write) {
+	t.Helper()
+	emails := map[string]string{}
+	for _, w := range writes {
+		names := []string{w.User.Email}
+		if w.Base != nil {
+			names = append(names, w.Base.Email)
+		}
+		for _, email := range names {
+			if other, ok := emails[email]; ok && email != "" {
+				assert.Equal(t, other, w.User.ID, "the writes of a call name different emails, and two have %s", email)
+			}
+			emails[email] = w.User.ID
+		}
+	}
+}
+
+// TestEmailsThatMeetByAChangeFromOutside has a create whose call has failed and is
+// repeated, and beside it an update of a user that was given the same address meanwhile.
+func TestEmailsThatMeetByAChangeFromOutside(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b"}))
+		first := true
+		f.store.hook = func(_ context.Context, writes []bulk.Write) []error {
+			apart(t, writes)
+			if !first {
+				return nil
+			}
+			first = false
+			assert.Len(t, writes, 2)
+			assert.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b", Email: "z@x.io"}))
+			return []error{errReset, bulk.ErrConflict}
+		}
+		report, err := f.importer().Import(t.Context(), request(
+			bulk.User{ID: "a", Email: "z@x.io"},
+			bulk.User{ID: "b", CustomFields: parse(t, `{"x":1}`)},
+		))
+		require.NoError(t, err)
+		assert.Equal(t, bulk.Summary{Updated: 1, Failed: 1}, report.Summary)
+		assert.Equal(t, []bulk.User{{ID: "b", Email: "z@x.io", CustomFields: parse(t, `{"x":1}`)}}, f.mem.Users(tenant))
+	})
+}
+
+// A tornStore finds users one after the other, and lets others write between.
+type tornStore struct {
+	bulk.Store
+	lookups int
+	before  func(lookup, ref int)
+}
+
+func (s *tornStore) Lookup(ctx context.Context, tenant string, refs []bulk.Ref) (found []bulk.Found, err error) {
+	s.lookups++
+	for i := range refs {
+		s.before(s.lookups, i)
+		one, err := s.Store.Lookup(ctx, tenant, refs[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, one...)
+	}
+	return found, nil
+}
+
+// TestEmailsThatMeetWithinALookup has rows that waited for others and are looked up
+// again, while another program gives one user the address that the other is to have.
+func TestEmailsThatMeetWithinALookup(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}, bulk.User{ID: "b"}))
+		f.store.hook = func(_ context.Context, writes []bulk.Write) []error { apart(t, writes); return nil }
+		torn := &tornStore{Store: f.store}
+		torn.before = func(lookup, ref int) {
+			if lookup == 2 && ref == 1 {
+				user, _ := f.mem.Get(tenant, "b")
+				user.Email = "z@x.io"
+				assert.NoError(t, f.mem.Put(tenant, user))
+			}
+		}
+		f.cfg.Store = torn
+		report, err := f.importer().Import(t.Context(), request(
+			bulk.User{ID: "a", CustomFields: parse(t, `{"x":1}`)},
+			bulk.User{ID: "b", CustomFields: parse(t, `{"x":1}`)},
+			bulk.User{ID: "a", Email: "z@x.io"},
+			bulk.User{ID: "b", Email: "y@x.io"},
+		))
+		require.NoError(t, err)
+		assert.Equal(t, bulk.Summary{Updated: 3, Failed: 1}, report.Summary, "the address is the one of b by then")
+		assert.GreaterOrEqual(t, torn.lookups, 3, "a row whose write would meet another is looked up again")
+	})
+}
+
+// A batchCounter counts the batches that are under way.
+type batchCounter struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (c *batchCounter) count(e bulk.Event, by int) {
+	if _, ok := e.(*bulk.BatchEvent); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.now += by
+		c.most = max(c.most, c.now)
+	}
+}
+
+func (c *batchCounter) Begin(ctx context.Context, e bulk.Event) context.Context {
+	c.count(e, 1)
+	return ctx
+}
+
+func (c *batchCounter) End(_ context.Context, e bulk.Event) { c.count(e, -1) }
+
+// TestImportHasFewBatchesUnderWay takes no longer for that than the calls do.
+func TestImportHasFewBatchesUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		batches := &batchCounter{}
+		f.cfg.Observer = batches
+		start := time.Now()
+		report, err := f.importer().Import(t.Context(), request(people(80*bulk.MaxBatch)...))
+		require.NoError(t, err)
+		assert.Equal(t, bulk.Summary{Created: 80 * bulk.MaxBatch}, report.Summary)
+		assert.Equal(t, 4*f.cfg.Parallel, batches.most)
+		assert.Equal(t, time.Duration(2*80/f.cfg.Parallel)*f.store.takes, time.Since(start))
+	})
+}
+
 func TestImportSendsWelcomeEmails(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "u00003"}))

@@ -231,10 +231,11 @@ func (p *payload) Next() (Row, error) {
 // payloadRows reads single rows of a payload, in order, for results that are given
 // all the same where a row cannot be read.
 type payloadRows struct {
-	open func() (*payload, error)
-	in   *payload
-	next int
-	gone bool // the rest cannot be read
+	reader rowReader
+	open   func() (*payload, error)
+	in     *payload
+	next   int
+	gone   bool // the rest cannot be read
 }
 
 func newPayloadRows(ctx context.Context, patience backoff, blobs guardedBlobs, job *Job) *payloadRows {
@@ -264,7 +265,9 @@ func (r *payloadRows) plan(index int) (*plan, error) {
 	var damaged *payloadError
 	switch {
 	case err == nil:
-		return readRow(index, row), nil
+		p := new(plan)
+		r.reader.read(p, index, row)
+		return p, nil
 	case errors.As(err, &damaged):
 		return bare, nil // the next line may be whole
 	case Retryable(err) && !errors.Is(err, errSilent):

@@ -25,6 +25,10 @@ type entry struct {
 	Base *entryBase `json:"base,omitempty"`
 	// Patch is what an update changes.
 	Patch entryPatch `json:"patch,omitzero"`
+
+	// An entry needs no more memory than its own for what most have.
+	firstRow [1]entryRow
+	created  User
 }
 
 // An entryRow is a row with the result that it has once its entry is done.
@@ -54,22 +58,47 @@ func (e *entry) last() int { return e.Rows[len(e.Rows)-1].Index }
 // writes reports whether the entry is a write.
 func (e *entry) writes() bool { return e.Nonce != "" }
 
-// aim sets what the entry writes: w, or, if several rows share it, what comes of
-// them by the last of their writes. base is the user as it was found.
-func (e *entry) aim(base *Stored, w *Write, several bool) {
+// entries makes entries for writes, which share their memory and that of their nonces.
+type entries struct {
+	most   int
+	made   []entry
+	nonces string
+}
+
+// newEntries returns what makes up to so many entries.
+func newEntries(most int) entries { return entries{most: most} }
+
+// next returns the next entry, of the user and without rows.
+func (s *entries) next(userID string) *entry {
+	if s.made == nil {
+		s.made, s.nonces = make([]entry, 0, s.most), newNonces(s.most)
+	}
+	s.made = append(s.made, entry{UserID: userID, Nonce: s.nonces[:nonceLength]})
+	s.nonces = s.nonces[nonceLength:]
+	e := &s.made[len(s.made)-1]
+	e.Rows = e.firstRow[:0]
+	return e
+}
+
+// aim sets what the entry writes, by the last decision of its rows to write: its patch,
+// or, if several rows share the write, what comes of them all. base is the user as it
+// was found.
+func (e *entry) aim(base *Stored, last *decision, several bool) {
+	user := &last.user.User
 	if base == nil {
-		e.Create = &w.User
+		e.created = *user
+		e.Create = &e.created
 		return
 	}
 	e.Base = &entryBase{base.Version, parseTrail(base.Mark).count}
-	e.Patch = entryPatch(w.Patch)
+	e.Patch = entryPatch(last.patch)
 	if several {
 		e.Patch = entryPatch{
-			CustomFields: base.CustomFields.changes(w.User.CustomFields),
-			Metadata:     base.Metadata.changes(w.User.Metadata),
+			CustomFields: base.CustomFields.changes(user.CustomFields),
+			Metadata:     base.Metadata.changes(user.Metadata),
 		}
-		if w.User.Email != base.Email {
-			e.Patch.Email = w.User.Email
+		if user.Email != base.Email {
+			e.Patch.Email = user.Email
 		}
 	}
 }

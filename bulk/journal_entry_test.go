@@ -135,21 +135,20 @@ func TestJudge(t *testing.T) {
 
 // TestEntryOfACreate aims at a user that nobody has.
 func TestEntryOfACreate(t *testing.T) {
-	w := &Write{User: User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1}`))}}
+	user := User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1}`))}
 	e := &entry{Nonce: "nonce001"}
-	e.aim(nil, w, true)
+	e.aim(nil, &decision{user: Stored{User: user}}, true)
 	assert.Nil(t, e.Base)
-	assert.Equal(t, Write{User: w.User, Mark: "1:nonce001"}, e.write(nil))
+	assert.Equal(t, Write{User: user, Mark: "1:nonce001"}, e.write(nil))
 }
 
 // TestEntryOfSeveralRows aims at what the last of several writes makes of a user.
 func TestEntryOfSeveralRows(t *testing.T) {
 	base := stored("u", "u@x.y", `{"a":1,"b":2}`)
 	base.Mark = trailOf(1).push(nonceOf(2))
-	last := &Write{
-		User:  User{ID: "u", Email: "U@x.y", CustomFields: fieldsText([]byte(`{"b":3,"c":4}`))},
-		Base:  base,
-		Patch: Patch{CustomFields: fieldsText([]byte(`{"c":4}`))}, // of the last row alone
+	last := &decision{
+		user:  Stored{User: User{ID: "u", Email: "U@x.y", CustomFields: fieldsText([]byte(`{"b":3,"c":4}`))}},
+		patch: Patch{CustomFields: fieldsText([]byte(`{"c":4}`))}, // of the last row alone
 	}
 	e := &entry{Nonce: "nonce003"}
 	e.aim(base, last, true)
@@ -157,7 +156,7 @@ func TestEntryOfSeveralRows(t *testing.T) {
 	assert.Equal(t, entryPatch{Email: "U@x.y", CustomFields: fieldsText([]byte(`{"a":null,"b":3,"c":4}`)), Metadata: fieldsText([]byte(`{}`))}, e.Patch)
 
 	w := e.write(base)
-	assert.Equal(t, last.User.CustomFields, w.User.CustomFields)
+	assert.Equal(t, last.user.CustomFields, w.User.CustomFields)
 	assert.Equal(t, "U@x.y", w.User.Email)
 	assert.Same(t, base, w.Base)
 	assert.Equal(t, trailOf(3), parseTrail(w.Mark))
@@ -166,12 +165,12 @@ func TestEntryOfSeveralRows(t *testing.T) {
 // TestEntryOfOneRow keeps the patch of the row.
 func TestEntryOfOneRow(t *testing.T) {
 	base := stored("u", "u@x.y", `{"a":1}`)
-	w := &Write{User: User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1,"c":4}`))}, Base: base,
-		Patch: Patch{CustomFields: fieldsText([]byte(`{"c":4}`))}}
+	d := &decision{user: Stored{User: User{ID: "u", Email: "u@x.y", CustomFields: fieldsText([]byte(`{"a":1,"c":4}`))}},
+		patch: Patch{CustomFields: fieldsText([]byte(`{"c":4}`))}}
 	e := &entry{Nonce: "nonce001"}
-	e.aim(base, w, false)
+	e.aim(base, d, false)
 	got := e.write(base)
-	assert.Equal(t, w.Patch, got.Patch)
-	assert.Equal(t, w.User, got.User)
+	assert.Equal(t, d.patch, got.Patch)
+	assert.Equal(t, d.user.User, got.User)
 	assert.Equal(t, trailOf(1), parseTrail(got.Mark))
 }

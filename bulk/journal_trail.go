@@ -30,10 +30,13 @@ const (
 )
 
 // newNonce returns a nonce that no other write has.
-func newNonce() string {
-	var b [nonceBytes]byte
-	rand.Read(b[:]) // never fails, see its documentation
-	return base64.RawURLEncoding.EncodeToString(b[:])
+func newNonce() string { return newNonces(1) }
+
+// newNonces returns nonces, one behind the other.
+func newNonces(n int) string {
+	b := make([]byte, n*nonceBytes)
+	rand.Read(b) // never fails, see its documentation
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // parseTrail reads a mark. A mark that is not a trail, as on a user that other

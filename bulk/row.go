@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A Row is one row of a request as it was sent, not yet validated: what is wrong
@@ -79,7 +80,8 @@ func (l *rowList) Next() (Row, error) {
 // counts them, up to a multiple of limit, and refuses the request.
 type limitedReader struct {
 	rows  RowReader
-	ahead []Row // rows that were read ahead
+	ahead []Row  // rows that were read ahead
+	piece []byte // has the text of the last of them
 	limit int
 	count int // rows that were yielded
 
@@ -97,13 +99,29 @@ func (l *limitedReader) readAhead(rows int) (ended bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		row.JSON = bytes.Clone(row.JSON) // it is valid until the next row only
+		row.JSON = l.keep(row.JSON) // it is valid until the next row only
+		if len(l.ahead) == cap(l.ahead) {
+			l.ahead = slices.Grow(l.ahead, len(l.ahead)+1) // append would copy several times as much
+		}
 		l.ahead = append(l.ahead, row)
 		if len(l.ahead) > l.limit {
 			return false, l.refuse()
 		}
 	}
 	return false, nil
+}
+
+// keep returns a copy of a row's text. Short ones share their memory.
+func (l *limitedReader) keep(text []byte) []byte {
+	if len(text) > maxSharing {
+		return bytes.Clone(text)
+	}
+	if len(text) > cap(l.piece)-len(l.piece) {
+		l.piece = make([]byte, 0, textPiece)
+	}
+	start := len(l.piece)
+	l.piece = append(l.piece, text...)
+	return l.piece[start:len(l.piece):len(l.piece)]
 }
 
 func (l *limitedReader) Next() (Row, error) {

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bulkops/bulkops/internal/canon"
 )
@@ -47,9 +48,9 @@ func (u User) Size() int {
 	return len(u.ID) + 2*len(u.Email) + u.CustomFields.size() + u.Metadata.size()
 }
 
-// fits reports whether the user is within [MaxUser].
-func (u *User) fits() bool {
-	// Nearly all are so small that they need not be counted.
+// Fits reports whether the user is within [MaxUser]. Its size is counted only if it
+// could come near that.
+func (u User) Fits() bool {
 	length := len(u.ID) + len(u.Email) + len(u.CustomFields.text) + len(u.Metadata.text)
 	return canon.MaxSize(length) < MaxUser-64 || u.Size() <= MaxUser
 }
@@ -58,10 +59,24 @@ func (u *User) fits() bool {
 // lower-cased. Only ASCII is folded: folding more (the Kelvin sign, a dotted İ)
 // would merge the addresses of different people.
 func EmailKey(email string) string {
+	if isKey(email) {
+		return email
+	}
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
 		}
 		return r
 	}, email)
+}
+
+// isKey reports whether an email is its own key, for being ASCII without capitals as
+// nearly all are.
+func isKey(email string) bool {
+	for i := range len(email) {
+		if c := email[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
 }

@@ -182,7 +182,7 @@ func (s *Store) commit(ctx context.Context, tenant string, writes []bulk.Write, 
 // write does one write. It returns why it is refused, or an error for which the
 // transaction fails.
 func write(ctx context.Context, tx *sql.Tx, tenant string, w *bulk.Write) (refused, err error) {
-	if w.User.Size() > bulk.MaxUser {
+	if !w.User.Fits() {
 		return bulk.ErrUserTooLarge, nil
 	}
 	statement, values := insertUser, []any{

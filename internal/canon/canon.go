@@ -50,19 +50,13 @@ const (
 // are; what it then returns is empty.
 func Value(text []byte, limits Limits) (canonical string, problems []Problem, more int) {
 	w := walkers.Get().(*walker)
-	w.src, w.dst, w.limits = text, slices.Grow(w.dst[:0], len(text)), limits
-	w.pos = skipSpace(text, 0)
-	w.value(0)
-	problems, more = w.problems, w.more
-	if len(problems) == 0 {
+	defer w.release()
+	w.walk(slices.Grow(w.own[:0], len(text)), text, skipSpace(text, 0), limits)
+	w.own = w.dst
+	if len(w.problems) == 0 {
 		canonical = string(w.dst)
 	}
-	w.src, w.problems, w.more = nil, nil, 0
-	clear(w.path[:cap(w.path)]) // the names in it are the caller's
-	if cap(w.dst)+cap(w.scratch)+cap(w.members)*memberSize <= maxKept {
-		walkers.Put(w)
-	}
-	return canonical, problems, more
+	return canonical, w.problems, w.more
 }
 
 // maxKept bounds the memory that a walker keeps for the next value.
@@ -70,6 +64,16 @@ const maxKept = 256 << 10
 
 // walkers keeps the stacks of walkers for the next values.
 var walkers = sync.Pool{New: func() any { return new(walker) }}
+
+// release keeps the walker for the next value, with nothing of its caller's.
+func (w *walker) release() {
+	if cap(w.own)+cap(w.scratch)+cap(w.members)*memberSize > maxKept {
+		return
+	}
+	w.src, w.dst, w.nulls, w.problems, w.more = nil, nil, false, nil, 0
+	clear(w.path[:cap(w.path)]) // the names in it
+	walkers.Put(w)
+}
 
 // String appends the canonical form of a quoted JSON string.
 func String(dst, quoted []byte) []byte {
@@ -84,20 +88,28 @@ func String(dst, quoted []byte) []byte {
 
 // Unquote returns what a quoted JSON string means.
 func Unquote(quoted []byte) string {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1 : len(quoted)-1])
+	if text, ok := Plain(quoted); ok {
+		return string(text)
 	}
-	plain, _ := jsontext.AppendUnquote(nil, quoted)
-	return string(plain)
+	text, _ := jsontext.AppendUnquote(nil, quoted)
+	return string(text)
+}
+
+// Plain returns what stands between the quotes of a JSON string, and whether that is
+// what it means, for it has no escapes.
+func Plain(quoted []byte) (text []byte, ok bool) {
+	return quoted[1 : len(quoted)-1], bytes.IndexByte(quoted, '\\') < 0
 }
 
 type walker struct {
 	src, dst []byte
 	pos      int
+	own      []byte // dst of [Value]
 	limits   Limits
 	path     []step
 	members  []member // a stack: each object in progress owns its tail
 	scratch  []byte   // for sort
+	nulls    bool // a member of the outermost object is null
 	problems []Problem
 	more     int // problems that are not among them
 }
@@ -152,11 +164,17 @@ func clipQuoted(quoted []byte) []byte {
 	return append(quoted[:end:end], '"')
 }
 
+// walk appends the canonical form of the value that starts at pos, and stops behind it.
+func (w *walker) walk(dst, src []byte, pos int, limits Limits) {
+	w.dst, w.src, w.pos, w.limits = dst, src, pos, limits
+	w.value(0)
+}
+
 func (w *walker) value(depth int) {
 	switch c := w.src[w.pos]; c {
 	case '"':
-		end := stringEnd(w.src, w.pos)
-		w.string(w.src[w.pos:end])
+		end, plain := stringEnd(w.src, w.pos)
+		w.string(w.src[w.pos:end], plain)
 		w.pos = end
 	case '{', '[':
 		if depth == w.limits.Depth {
@@ -185,7 +203,11 @@ func (w *walker) value(depth int) {
 }
 
 // string takes over a name or a string, which is what the path leads to.
-func (w *walker) string(quoted []byte) {
+func (w *walker) string(quoted []byte, plain bool) {
+	if plain {
+		w.dst = append(w.dst, quoted...)
+		return
+	}
 	if hasNull(quoted) {
 		w.report(NullCharacter)
 	}
@@ -237,17 +259,18 @@ func (w *walker) object(depth int) {
 			w.dst = append(w.dst, ',')
 			w.pos = skipSpace(w.src, w.pos+1) // past the comma
 		}
-		end := stringEnd(w.src, w.pos)
+		end, plain := stringEnd(w.src, w.pos)
 		name := w.src[w.pos:end]
 		m := member{start: uint32(len(w.dst))}
 		w.path = append(w.path, step{name: name})
-		w.string(name)
+		w.string(name, plain)
 		m.name = uint32(len(w.dst))
-		if n := nameLength(w.dst[m.start:m.name]); n < 1 || n > w.limits.NameLength {
+		if !fitsName(w.dst[m.start:m.name], w.limits.NameLength) {
 			w.report(NameLength)
 		}
 		w.dst = append(w.dst, ':')
 		w.pos = skipSpace(w.src, skipSpace(w.src, end)+1) // past the colon
+		w.nulls = w.nulls || depth == 1 && w.src[w.pos] == 'n'
 		w.value(depth)
 		w.path = w.path[:len(w.path)-1]
 
@@ -290,10 +313,11 @@ func (w *walker) sort(members []member, open int) {
 	w.scratch = ordered
 }
 
-// nameLength counts the code points of a name in canonical quotes.
-func nameLength(quoted []byte) int {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return utf8.RuneCount(quoted) - 2
+// fitsName reports whether a name in canonical quotes has 1 to that many code points.
+func fitsName(quoted []byte, most int) bool {
+	n := len(quoted) - 2
+	if n > most { // or it is short however many bytes a code point takes
+		n = utf8.RuneCountInString(Unquote(quoted))
 	}
-	return utf8.RuneCountInString(Unquote(quoted))
+	return 1 <= n && n <= most
 }

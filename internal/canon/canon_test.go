@@ -34,6 +34,43 @@ func TestValue(t *testing.T) {
 	}
 }
 
+// TestCanonical reads the members of an object by name, each value in its canonical form
+// or as it is.
+func TestCanonical(t *testing.T) {
+	text := []byte(`{"a" : {"y":null,"x":{"z":null}} , "b":{"x":{"z":null}},"c":[null],"d":1e999,"e":null,"f" : 1.0 }`)
+	type read struct {
+		name, kind, canonical, value string
+		nulls                        bool
+		problems                     int
+	}
+	var got []read
+	plain, canonical := Scan(text), Scan(text)
+	for {
+		name, ok := canonical.Name()
+		_, _ = plain.Name()
+		if !ok {
+			break
+		}
+		r := read{name: string(name), kind: string(canonical.Kind()), value: string(plain.Value())}
+		c, nulls, problems, more := canonical.Canonical([]byte("before"), limits)
+		assert.Zero(t, more)
+		assert.Equal(t, "before", string(c[:6]))
+		r.canonical, r.nulls, r.problems = string(c[6:]), nulls, len(problems)
+		if len(problems) > 0 {
+			r.canonical = ""
+		}
+		got = append(got, r)
+	}
+	assert.Equal(t, []read{
+		{`"a"`, "{", `{"x":{"z":null},"y":null}`, `{"y":null,"x":{"z":null}}`, true, 0},
+		{`"b"`, "{", `{"x":{"z":null}}`, `{"x":{"z":null}}`, false, 0},
+		{`"c"`, "[", `[null]`, `[null]`, false, 0},
+		{`"d"`, "0", ``, `1e999`, false, 1},
+		{`"e"`, "n", `null`, `null`, false, 0},
+		{`"f"`, "0", `1`, `1.0`, false, 0},
+	}, got)
+}
+
 func TestValueReportsProblems(t *testing.T) {
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
 	name := func(n int) string { return `{"` + strings.Repeat("é", n) + `":1}` }
@@ -47,6 +84,10 @@ func TestValueReportsProblems(t *testing.T) {
 			[]Problem{{TooDeep, "a" + strings.Repeat("[0]", 29)}}},
 		{name(255), nil},
 		{name(256), []Problem{{NameLength, strings.Repeat("é", 256)}}},
+		{`{"` + strings.Repeat("a", 255) + `":1}`, nil},
+		{`{"` + strings.Repeat("a", 256) + `":1}`, []Problem{{NameLength, strings.Repeat("a", 256)}}},
+		{`{"` + strings.Repeat(`\n`, 255) + `":1}`, nil},
+		{`{"` + strings.Repeat(`\n`, 256) + `":1}`, []Problem{{NameLength, strings.Repeat("\n", 256)}}},
 		{`{"":1}`, []Problem{{NameLength, ""}}},
 		{`{"a":1,"b":2,"\u0061":3,"a":4}`, []Problem{{DuplicateName, "a"}}},
 		{`{"x":[{"k":1,"k":1}]}`, []Problem{{DuplicateName, "x[0].k"}}},

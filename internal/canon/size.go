@@ -1,7 +1,5 @@
 package canon
 
-import "strings"
-
 // Size returns how many bytes DynamoDB counts for a canonical value, or a little
 // more: strings and names by their UTF-8 length, numbers by their digits, one
 // byte for a literal, and 3 bytes plus one an element for a map or list. Source:
@@ -11,8 +9,8 @@ func Size(text string) int {
 	for i := 0; i < len(text); {
 		switch text[i] {
 		case '"':
-			end := stringEnd(text, i)
-			size += stringSize(text[i:end])
+			end, plain := stringEnd(text, i)
+			size += stringSize(text[i:end], plain)
 			i = end
 		case '{', '[':
 			size += 3
@@ -41,8 +39,8 @@ func Size(text string) int {
 // array takes two bytes of text, and four with the comma before it.
 func MaxSize(length int) int { return 4 * length }
 
-func stringSize(quoted string) int {
-	if strings.IndexByte(quoted, '\\') < 0 {
+func stringSize(quoted string, plain bool) int {
+	if plain {
 		return len(quoted) - 2
 	}
 	return len(Unquote([]byte(quoted)))

@@ -88,7 +88,7 @@ func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) 
 // check returns why a write can never be done.
 func (s *Store) check(c *change) error {
 	switch {
-	case c.user.Size() > bulk.MaxUser:
+	case !c.user.Fits():
 		return bulk.ErrUserTooLarge
 	case !c.key.valid(s.attrs.SortKey != ""):
 		return fmt.Errorf("%w: its id does not fit into a key", bulk.ErrUserTooLarge)

@@ -32,7 +32,7 @@ func (d *directory) put(user bulk.Stored) error {
 	switch held := d.users[user.ID]; {
 	case user.ID == "":
 		return errNoID
-	case user.Size() > bulk.MaxUser:
+	case !user.Fits():
 		return bulk.ErrUserTooLarge
 	case held != nil:
 		return d.replace(held, user)

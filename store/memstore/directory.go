@@ -44,7 +44,7 @@ func (d *directory) update(w *bulk.Write, version string) error {
 	if w.Patch.Email != "" {
 		next.Email = w.Patch.Email
 	}
-	if next.Size() > bulk.MaxUser {
+	if !next.Fits() {
 		return bulk.ErrUserTooLarge
 	}
 	return d.replace(held, bulk.Stored{User: next, Version: version, Mark: w.Mark})

@@ -90,7 +90,7 @@ func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) 
 			continue
 		}
 		made[i] = bulk.Stored{User: w.User, Version: version, Mark: w.Mark}
-		if w.User.Size() > bulk.MaxUser {
+		if !w.User.Fits() {
 			outcomes[i] = failed("create", w.User.ID, bulk.ErrUserTooLarge)
 		}
 	}

@@ -58,7 +58,7 @@ func (s *Store) Commit(ctx context.Context, tenant string, writes []bulk.Write) 
 		switch {
 		case len(writes) > s.opts.MaxBatch:
 			outcomes[i] = fmt.Errorf("pgstore: commit %d writes: %w", len(writes), bulk.ErrBatchTooLarge)
-		case w.User.Size() > bulk.MaxUser:
+		case !w.User.Fits():
 			outcomes[i] = refusal(w, bulk.ErrUserTooLarge)
 		default:
 			changes = append(changes, &change{write: w, key: bulk.EmailKey(w.User.Email), outcome: &outcomes[i]})

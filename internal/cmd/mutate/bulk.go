@@ -347,8 +347,8 @@ var bulkFaults = []mutation{
 		test: "^TestCallsThatAreGivenUp$",
 	},
 	{
-		name: "rule 1: fresh nonce", file: "bulk/engine_settle.go",
-		old: `lead.entry = &entry{UserID: d.userID, Nonce: newNonce()}`, new: `lead.entry = &entry{UserID: d.userID, Nonce: "nonce000"}`,
+		name: "rule 1: fresh nonce", file: "bulk/journal_entry.go",
+		old: `Nonce: s.nonces[:nonceLength]}`, new: `Nonce: "nonce000"}`,
 		test: "^TestNewDecisionsHaveFreshNonces$",
 	},
 	{
@@ -506,8 +506,20 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 15: no shared call", file: "bulk/engine_settle.go",
-		old: `		if !means.add(&it.write) {`, new: `		if false {`,
+		old: `		if means != nil && !means.add(&w) {`, new: `		if means != nil && !means.add(&w) && it == nil {`,
 		test: "^TestRowsThatMeetByAChangeFromOutside$",
+	},
+	{
+		name: "rule 15: apart no more once looked up again", file: "bulk/engine_settle.go",
+		old: `		s.apart = false
+`, new: `		_ = s.apart
+`,
+		test: "^TestEmailsThatMeetByAChangeFromOutside$",
+	},
+	{
+		name: "rule 15: apart in the first round alone", file: "bulk/engine.go",
+		old: `apart := true; ; apart = false {`, new: `apart := true; ; {`,
+		test: "^TestEmailsThatMeetWithinALookup$",
 	},
 	{
 		name: "rule 16: dead inherited go normal", file: "bulk/engine_settle.go",
@@ -581,7 +593,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "oneuser follow", file: "bulk/engine_settle.go",
-		old: `return p.concernsOnly(user) }`, new: `return false && p.concernsOnly(user) }`,
+		old: `return p.concernsOnly(&user) }`, new: `return false && p.concernsOnly(&user) }`,
 		test: "^TestManyRowsOfOneUser$",
 	},
 	{
@@ -658,6 +670,138 @@ var bulkFaults = []mutation{
 		test: "^TestGuardEndsCallsThatTakeTooLong$",
 	},
 	{
+		name: "email key: capitals", file: "bulk/user.go",
+		old: `'A' <= c && c <= 'Z' {`, new: `'A' <= c && c < 'Z' {`,
+		test: "^FuzzEmailKey$",
+	},
+	{
+		name: "email key: not ASCII", file: "bulk/user.go",
+		old: `c >= utf8.RuneSelf || `, new: `c > 2*utf8.RuneSelf-1 || `,
+		test: "^FuzzEmailKey$",
+	},
+	{
+		name: "graphic: space", file: "bulk/userid.go",
+		old: `s[i] <= ' ' ||`, new: `s[i] < ' ' ||`,
+		test: "^FuzzValidUserID$",
+	},
+	{
+		name: "graphic: delete", file: "bulk/userid.go",
+		old: `s[i] > '~'`, new: `s[i] > '~'+1`,
+		test: "^FuzzValidUserID$",
+	},
+	{
+		name: "graphic: length of an id", file: "bulk/userid.go",
+		old: `return s != "" && len(s) <= MaxUserID`, new: `return s != ""`,
+		test: "^FuzzValidUserID$",
+	},
+	{
+		name: "graphic: empty id", file: "bulk/userid.go",
+		old: `return s != "" && len(s) <= MaxUserID`, new: `return len(s) <= MaxUserID`,
+		test: "^FuzzValidUserID$",
+	},
+	{
+		name: "graphic: length of an email", file: "bulk/email.go",
+		old: `return len(s) <= MaxEmail`, new: `return true`,
+		test: "^TestValidEmailLength$",
+	},
+	{
+		name: "fits: counted near the limit", file: "bulk/user.go",
+		old: `canon.MaxSize(length) < MaxUser-64`, new: `canon.MaxSize(length) < 4*MaxUser`,
+		test: "^TestFits$",
+	},
+	{
+		name: "canon: escapes", file: "internal/canon/scan.go",
+		old: `			plain = false
+`, new: ``,
+		test: "^TestValue$",
+	},
+	{
+		name: "canon: nulls at the top", file: "internal/canon/canon.go",
+		old: `depth == 1 && w.src[w.pos]`, new: `w.src[w.pos]`,
+		test: "^TestCanonical$",
+	},
+	{
+		name: "canon: nulls of one value", file: "internal/canon/canon.go",
+		old: `w.src, w.dst, w.nulls, w.problems, w.more = nil, nil, false, nil, 0`, new: `w.src, w.dst, w.problems, w.more = nil, nil, nil, 0`,
+		test: "^TestCanonical$",
+	},
+	{
+		name: "canon: names that are long in bytes", file: "internal/canon/canon.go",
+		old: `	if n > most { //`, new: `	if false { //`,
+		test: "^TestValueReportsProblems$",
+	},
+	{
+		name: "row: nulls remove", file: "bulk/engine_decide.go",
+		old: `	if p.removes {`, new: `	if false {`,
+		test: "^TestDecideWrites$",
+	},
+	{
+		name: "row: nulls of both objects", file: "bulk/engine_row.go",
+		old: `p.removes = p.removes || nulls`, new: `p.removes = nulls`,
+		test: "^FuzzReadRow$",
+	},
+	{
+		name: "row: problems make no fields", file: "bulk/engine_row.go",
+		old: `len(problems) > 0 || len(canonical)`, new: `len(canonical)`,
+		test: "^FuzzReadRow$",
+	},
+	{
+		name: "texts: long ones apart", file: "bulk/texts.go",
+		old: `len(text) > maxSharing`, new: `len(text) > textPiece`,
+		test: "^TestTextsShare$",
+	},
+	{
+		name: "texts: pieces", file: "bulk/texts.go",
+		old: `		t.piece.Reset() // and`, new: `		// and`,
+		test: "^TestTextsShare$",
+	},
+	{
+		name: "rows: ahead are kept", file: "bulk/row.go",
+		old: `row.JSON = l.keep(row.JSON)`, new: `_ = l.keep(row.JSON)`,
+		test: "^TestRowsReadAheadAreKept$",
+	},
+	{
+		name: "rows: ahead are apart", file: "bulk/row.go",
+		old: `l.piece[start:len(l.piece):len(l.piece)]`, new: `l.piece[start:len(l.piece)]`,
+		test: "^TestRowsReadAheadAreKept$",
+	},
+	{
+		name: "import: batches under way", file: "bulk/importer.go",
+		old: `	e.abreast = callsAhead * im.cfg.Parallel
+`,
+		test: "^TestImportHasFewBatchesUnderWay$",
+	},
+	{
+		name: "import: batches enough", file: "bulk/importer.go",
+		old: `callsAhead = 4`, new: `callsAhead = 1`,
+		test: "^TestImportHasFewBatchesUnderWay$",
+	},
+	{
+		name: "guard: goroutine that ends", file: "bulk/guard.go",
+		old: `if !returned && a.err == nil {`, new: `if returned && a.err == nil && op == "" {`,
+		test: "^TestGuardCatches$",
+	},
+	{
+		name: "sent: the last takes the place", file: "bulk/engine_inherit.go",
+		old: `	e.sent[it.place], last.place = last, it.place
+`, new: `	_ = last
+`,
+		test: "^TestUnsettled$",
+	},
+	{
+		name: "sent: tracked once", file: "bulk/engine_inherit.go",
+		old: `		if it.number == 0 {
+			e.tracked++`, new: `		{
+			e.tracked++`,
+		test: "^TestUnsettled$",
+	},
+	{
+		name: "rule 1: nonces of one round", file: "bulk/journal_entry.go",
+		old: `	s.nonces = s.nonces[nonceLength:]
+`,
+		test: "^TestNewDecisionsHaveFreshNonces$",
+	},
+	{
 		name: "canon changes", file: "internal/canon/merge.go",
 		old: `			dst = appendMember(dst, name, []byte("null"), &empty)
 		case !bytes`, new: `			_ = old
@@ -709,7 +853,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 14: others settled", file: "bulk/engine_inherit.go",
-		old: `			e.track(&item{entry: old.entry, look: true, sent: true, doubt: true, late: true})
+		old: `			e.track([]*item{{entry: old.entry, look: true, sent: true, doubt: true, late: true}})
 `,
 		test: "^TestCrashThenCancelOrFailure$",
 	},
@@ -721,7 +865,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 17: dropped under cancel", file: "bulk/engine_settle.go",
-		old: `			writing = slices.DeleteFunc(writing, s.dropUnsent)
+		old: `			writing, writes = s.dropUnsent(writing, writes)
 `,
 		test: "^TestCancelWhileDecisionsAreWrittenDown$",
 	},
