@@ -11,16 +11,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// A bucket is capacity: so many units come a second, and up to burst are kept.
+// A bucket is the capacity of a table, or of a partition: so many units come each
+// second, and unused ones are kept up to a burst.
 type bucket struct {
-	rate, burst, units float64
-	filled             time.Time
+	rate, burst float64
+
+	mu     sync.Mutex
+	units  float64
+	filled time.Time
 }
 
-func newBucket(rate, burst float64) *bucket { return &bucket{rate, burst, burst, time.Now()} }
+func newBucket(rate, burst float64) *bucket {
+	return &bucket{rate: rate, burst: burst, units: burst, filled: time.Now()}
+}
 
 // take takes units, or none if there are not enough.
 func (b *bucket) take(units float64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := time.Now()
 	b.units = min(b.burst, b.units+b.rate*now.Sub(b.filled).Seconds())
 	b.filled = now
@@ -31,56 +39,65 @@ func (b *bucket) take(units float64) bool {
 	return true
 }
 
-// A capacity says what a table of a [service] takes.
-type capacity struct {
-	writes     float64       // units a second
-	burst      time.Duration // for so long unused units are kept: DynamoDB says up to 300 seconds, and promises none
-	partitions int           // among which units are divided as keys are; 0 is one
+func (b *bucket) giveBack(units float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.units += units
 }
 
-// A service simulates a DynamoDB with a users table "tbl" and a claims table "claims",
-// as far as creates need it: calls take their time, and tables are throttled by
-// buckets, three times as many reads as writes. A statement takes a unit for each
-// kilobyte. A transaction takes two, of which it loses one, where there was one, if it
-// is cancelled for another.
+// A capacity says what a table of a [service] takes.
+type capacity struct {
+	// writes are units a second; of reads it takes three times as many, as a new table
+	// with on-demand capacity does.
+	writes float64
+	// burst is for how long unused units are kept. DynamoDB says up to 300 seconds, and
+	// promises nothing.
+	burst time.Duration
+	// partitions share the units evenly, and have keys by chance; 0 is one.
+	partitions int
+}
+
+// A service simulates DynamoDB with a users table "tbl" and a claims table "claims", as
+// far as creates need it: calls take their time, and what its tables cannot take is
+// throttled. A statement takes a unit for each kilobyte, a transaction two; of one that
+// is cancelled for some of its actions the others have taken one.
 type service struct {
 	Client
-	latency time.Duration
-	// steal is the share of calls that are throttled whatever there is.
-	steal float64
+	latency time.Duration // of a call, on average
+	steal   float64       // the share of calls for which nothing is left by others
 
-	mu                sync.Mutex
-	items             map[string]map[string]item // by table and key
-	writes, reads     map[string][]*bucket       // of the partitions of a table
-	calls, throttled  int                        // that write
-	readsThrottled    int
-	capacities        capacity
-	unitsOf           map[string]float64 // that were taken for writes, by table
-	statements, wrote int
+	mu               sync.Mutex
+	items            map[string]map[string]item // by table and key
+	writes, reads    map[string][]*bucket       // of the partitions of a table
+	calls, throttled int                        // of writes
 }
 
 func newService(c capacity) *service {
-	s := &service{latency: 10 * time.Millisecond, items: make(map[string]map[string]item), unitsOf: make(map[string]float64)}
-	for _, table := range []string{"tbl", "claims"} {
-		s.items[table] = make(map[string]item)
-	}
+	s := &service{latency: 10 * time.Millisecond, items: map[string]map[string]item{"tbl": {}, "claims": {}}}
 	s.provide(c)
 	return s
 }
 
-// provide gives the tables another capacity. What was kept is lost.
+// provide gives the tables another capacity.
 func (s *service) provide(c capacity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writes, s.reads = make(map[string][]*bucket), make(map[string][]*bucket)
 	n := max(1, c.partitions)
+	rate := c.writes / float64(n)
 	for table := range s.items {
 		for range n {
-			rate := c.writes / float64(n)
 			s.writes[table] = append(s.writes[table], newBucket(rate, rate*c.burst.Seconds()))
 			s.reads[table] = append(s.reads[table], newBucket(3*rate, 3*rate*c.burst.Seconds()))
 		}
 	}
+}
+
+// written is how many items there are.
+func (s *service) written() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.items["tbl"])
 }
 
 var hashSeed = maphash.MakeSeed()
@@ -89,17 +106,7 @@ func partition(buckets []*bucket, key string) *bucket {
 	return buckets[maphash.String(hashSeed, key)%uint64(len(buckets))]
 }
 
-// travel is about half of the time of a call.
-func (s *service) travel(ctx context.Context) error {
-	select {
-	case <-time.After(s.latency/4 + rand.N(s.latency/2)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// call lets time pass before and after what a call does.
+// call makes a call take its time, on the way there and back.
 func (s *service) call(ctx context.Context, do func()) error {
 	if err := s.travel(ctx); err != nil {
 		return err
@@ -108,6 +115,15 @@ func (s *service) call(ctx context.Context, do func()) error {
 	do()
 	s.mu.Unlock()
 	return s.travel(ctx)
+}
+
+func (s *service) travel(ctx context.Context) error {
+	select {
+	case <-time.After(s.latency/4 + rand.N(s.latency/2)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *service) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
@@ -131,9 +147,6 @@ func (s *service) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInp
 				out.UnprocessedKeys[table] = left
 			}
 		}
-		if len(out.UnprocessedKeys) > 0 {
-			s.readsThrottled++
-		}
 	})
 	return out, err
 }
@@ -141,19 +154,22 @@ func (s *service) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInp
 func (s *service) BatchExecuteStatement(ctx context.Context, in *dynamodb.BatchExecuteStatementInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchExecuteStatementOutput, error) {
 	out := &dynamodb.BatchExecuteStatementOutput{Responses: make([]types.BatchStatementResponse, len(in.Statements))}
 	err := s.call(ctx, func() {
-		stolen, throttled := s.steals(), false
+		stolen, throttled := rand.Float64() < s.steal, false
 		for i, statement := range in.Statements {
 			table := inserting.FindStringSubmatch(*statement.Statement)[1]
 			it := make(item)
 			for i, name := range member.FindAllStringSubmatch(*statement.Statement, -1) {
 				it[name[1]] = statement.Parameters[i]
 			}
-			switch code := s.insert(table, it, 1, stolen); code {
-			case "":
-				s.put(table, it)
+			key := textOf(it["pk"])
+			switch {
+			case stolen || !partition(s.writes[table], key).take(unitsOf(it)):
+				throttled = true
+				out.Responses[i].Error = &types.BatchStatementError{Code: types.BatchStatementErrorCodeEnumThrottlingError}
+			case s.items[table][key] != nil:
+				out.Responses[i].Error = &types.BatchStatementError{Code: types.BatchStatementErrorCodeEnumDuplicateItem}
 			default:
-				throttled = throttled || code == "ThrottlingError"
-				out.Responses[i].Error = &types.BatchStatementError{Code: types.BatchStatementErrorCodeEnum(code)}
+				s.items[table][key] = it
 			}
 		}
 		s.count(throttled)
@@ -164,25 +180,28 @@ func (s *service) BatchExecuteStatement(ctx context.Context, in *dynamodb.BatchE
 func (s *service) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	var cancelled error
 	err := s.call(ctx, func() {
-		stolen, throttled := s.steals(), false
+		stolen, throttled := rand.Float64() < s.steal, false
 		reasons := make([]types.CancellationReason, len(in.TransactItems))
 		for i, action := range in.TransactItems {
-			code := s.insert(*action.Put.TableName, action.Put.Item, 2, stolen)
-			throttled = throttled || code == "ThrottlingError"
-			if reasons[i].Code = &code; code == "" {
-				code = "None"
-			} else {
+			table, it := *action.Put.TableName, action.Put.Item
+			key, code := textOf(it["pk"]), "None"
+			switch {
+			case stolen || !partition(s.writes[table], key).take(2*unitsOf(it)):
+				code, throttled = "ThrottlingError", true
+			case s.items[table][key] != nil:
+				code = "ConditionalCheckFailed"
+			}
+			if reasons[i].Code = &code; code != "None" {
 				cancelled = &types.TransactionCanceledException{CancellationReasons: reasons}
 			}
 		}
-		for _, action := range in.TransactItems {
+		for i, action := range in.TransactItems {
 			table, it := *action.Put.TableName, action.Put.Item
-			if cancelled == nil {
-				s.put(table, it)
+			if key := textOf(it["pk"]); cancelled == nil {
+				s.items[table][key] = it
+			} else if *reasons[i].Code == "None" {
+				partition(s.writes[table], key).giveBack(unitsOf(it))
 			}
-		}
-		if cancelled != nil {
-			s.giveBack(in.TransactItems, reasons)
 		}
 		s.count(throttled)
 	})
@@ -192,18 +211,6 @@ func (s *service) TransactWriteItems(ctx context.Context, in *dynamodb.TransactW
 	return &dynamodb.TransactWriteItemsOutput{}, err
 }
 
-// giveBack returns the second unit of what was prepared and then cancelled.
-func (s *service) giveBack(actions []types.TransactWriteItem, reasons []types.CancellationReason) {
-	for i, action := range actions {
-		if *reasons[i].Code == "None" {
-			partition(s.writes[*action.Put.TableName], textOf(action.Put.Item["pk"])).units += unitsOf(action.Put.Item)
-		}
-	}
-}
-
-// steals reports whether somebody else has used up what a call would need.
-func (s *service) steals() bool { return rand.Float64() < s.steal }
-
 func (s *service) count(throttled bool) {
 	s.calls++
 	if throttled {
@@ -211,23 +218,7 @@ func (s *service) count(throttled bool) {
 	}
 }
 
-// insert takes what the creation of an item costs and returns "", or why it cannot be.
-func (s *service) insert(table string, it item, times float64, stolen bool) (code string) {
-	pk := textOf(it["pk"])
-	switch {
-	case stolen || !partition(s.writes[table], pk).take(times*unitsOf(it)):
-		return "ThrottlingError"
-	case s.items[table][pk] != nil && times == 1:
-		return "DuplicateItem"
-	case s.items[table][pk] != nil:
-		return "ConditionalCheckFailed"
-	}
-	return ""
-}
-
-func (s *service) put(table string, it item) { s.items[table][textOf(it["pk"])] = it }
-
-// unitsOf is what a write of the item costs.
+// unitsOf is what a write of the item takes.
 func unitsOf(it item) float64 {
 	size := 0
 	for name, value := range it {
@@ -236,6 +227,7 @@ func unitsOf(it item) float64 {
 	return float64((size + 1023) / 1024)
 }
 
+// sizeOf is the size of what creates of these tests have.
 func sizeOf(value types.AttributeValue) int {
 	switch v := value.(type) {
 	case *types.AttributeValueMemberS:
@@ -247,6 +239,6 @@ func sizeOf(value types.AttributeValue) int {
 		}
 		return size
 	default:
-		return 21
+		return 21 // a number at most
 	}
 }

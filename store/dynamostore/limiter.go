@@ -21,16 +21,18 @@ const (
 	// mostGrowth is the most that the rate grows, as the exponent of a second: it
 	// doubles within a quarter of a second. So it grows until the first throttle.
 	mostGrowth = 2.8
-	// growth is how much the exponent rises for each second since the rate was cut:
-	// after one second the rate has grown by a tenth, after three it has more than doubled.
-	growth = 0.2
+	// acceleration is how much the exponent rises for each second since the rate was
+	// cut: after one second the rate has grown by a tenth, after three it has more than
+	// doubled.
+	acceleration = 0.2
 	// mostStep is the exponent of the most that it grows for one call: it doubles.
 	mostStep = math.Ln2
 	// headroom is how far below what the table takes the rate is cut, so that what
 	// is sent again finds room.
 	headroom = 0.97
-	// deepest is the deepest cut: a single throttle after a few calls says little.
-	deepest = 0.8
+	// deepest is the deepest cut, as a throttle after a few calls says little, and
+	// deepestFirst that of a rate that was growing as fast as it may.
+	deepest, deepestFirst = 0.8, 0.6
 	// leastRate is where the rate stops to fall, so that it is known soon when
 	// throttles cease: creates of a whole batch go once a second.
 	leastRate = 50
@@ -93,8 +95,7 @@ func (l *limiter) begin(units float64, waited bool) (left time.Duration) {
 		return left
 	}
 	if waited {
-		exponent := min(mostGrowth, growth*now.Sub(l.cut).Seconds())
-		l.rate *= math.Exp(min(mostStep, exponent*units/l.rate))
+		l.rate *= math.Exp(min(mostStep, l.growth(now)*units/l.rate))
 	}
 	// One that came late may be followed at once.
 	space := l.space(units)
@@ -103,6 +104,11 @@ func (l *limiter) begin(units float64, waited bool) (left time.Duration) {
 	}
 	l.next = l.next.Add(space)
 	return 0
+}
+
+// growth is how fast the rate grows, as the exponent of a second.
+func (l *limiter) growth(now time.Time) float64 {
+	return min(mostGrowth, acceleration*now.Sub(l.cut).Seconds())
 }
 
 // space is the time for which the rate has so many units.
@@ -123,9 +129,13 @@ func (l *limiter) learn(began time.Time, units, throttled float64) {
 		return
 	}
 	now := time.Now()
+	least := deepest
+	if l.growth(began) == mostGrowth {
+		least = deepestFirst
+	}
 	// The table had something left, though less than the call asked for.
 	taken := (l.done + throttled/2) / now.Sub(l.cut).Seconds()
-	l.rate = max(leastRate, headroom*min(l.rate, max(taken, deepest*l.rate)))
+	l.rate = max(leastRate, headroom*min(l.rate, max(taken, least*l.rate)))
 	l.cut, l.done = now, 0
 	l.next = l.next.Add(l.space(units)) // the table has nothing: let it get something
 }
