@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -267,6 +268,103 @@ func TestLimiterCutsOnce(t *testing.T) {
 		}
 		if want := headroom * deepestFirst * 4000; l.rate != want {
 			t.Errorf("after throttles of ten calls at once the rate is %v, want %v", l.rate, want)
+		}
+	})
+}
+
+// Between two throttles the limiter measures what the table takes, and cuts the rate to
+// a little less.
+func TestLimiterMeasures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1000)
+		l.cut = time.Now()
+		for n, want := range []float64{
+			headroom * 900,                  // 875 in a second, and half of 50
+			headroom * headroom * 900,       // which is less than 1000 in a second
+			headroom * headroom * 900 * 0.8, // 25 in a second would be less
+		} {
+			began := time.Now().Add(time.Millisecond)
+			time.Sleep(time.Second)
+			for range []int{35, 40, 0}[n] {
+				l.learn(began, 25, 0)
+			}
+			l.learn(began, 50, 50)
+			if n == 2 {
+				want *= headroom
+			}
+			if math.Abs(l.rate-want) > 1e-6*want {
+				t.Errorf("after throttle %d the rate is %v, want %v", n+1, l.rate, want)
+			}
+		}
+	})
+}
+
+// A call of which a table has no part says nothing about it.
+func TestLimiterIsForItsTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(1000)
+		l.cut = time.Now()
+		time.Sleep(time.Second)
+		began := time.Now()
+		l.learn(began, 0, 1)
+		if l.rate != 1000 {
+			t.Errorf("the rate is %v after a throttle of another table", l.rate)
+		}
+	})
+}
+
+// A throttle puts off also the call that waits for its time, until the table has got
+// something.
+func TestLimiterPutsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, start := newLimiter(100), time.Now()
+		l.cut = start.Add(-time.Millisecond)
+		l.wait(t.Context(), 50)
+		l.wait(t.Context(), 50) // the next one may begin half a second later
+		begun := make(chan time.Duration)
+		go func() {
+			l.wait(t.Context(), 50)
+			begun <- time.Since(start)
+		}()
+		time.Sleep(100 * time.Millisecond)
+		l.learn(start, 50, 50)
+		want := 500*time.Millisecond + l.space(50)
+		if got := <-begun; got != want {
+			t.Errorf("the call began after %v, want %v", got, want)
+		}
+	})
+}
+
+// A call that comes late may be followed by one at once, so that none is lost; but a
+// long rest is no reason for many at once.
+func TestLimiterRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(100)
+		l.cut = time.Now() // or it would grow
+		var began []time.Duration
+		for _, rest := range []time.Duration{0, 700 * time.Millisecond, 0, 0, time.Minute, 0, 0} {
+			time.Sleep(rest)
+			start := time.Now()
+			l.wait(t.Context(), 50)
+			began = append(began, time.Since(start).Round(10*time.Millisecond))
+			l.rate, l.cut = 100, time.Now()
+		}
+		half := 500 * time.Millisecond
+		if want := []time.Duration{0, 0, 0, half, 0, 0, half}; !slices.Equal(began, want) {
+			t.Errorf("calls waited %v, want %v", began, want)
+		}
+	})
+}
+
+// Where calls are far apart, each one but doubles the rate.
+func TestLimiterGrowsStepByStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(50)
+		for range 3 { // the third one waits
+			l.wait(t.Context(), 100)
+		}
+		if l.rate < 99.9 || l.rate > 100.1 {
+			t.Errorf("the rate is %v after a wait of two seconds, want 100", l.rate)
 		}
 	})
 }

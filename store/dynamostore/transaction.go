@@ -108,7 +108,7 @@ func throttledLoad(changes []*change, reasons []types.CancellationReason) load {
 	}
 	asked, refused := transactionLoad(changes), load{}
 	for i, reason := range reasons {
-		if i == len(keys) || faultOfCode(aws.ToString(reason.Code)) != throttled {
+		if i >= len(keys) || faultOfCode(aws.ToString(reason.Code)) != throttled {
 			continue
 		}
 		refused.parts = asked.parts
