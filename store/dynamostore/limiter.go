@@ -36,6 +36,8 @@ const (
 	// leastRate is where the rate stops to fall, so that it is known soon when
 	// throttles cease: creates of a whole batch go once a second.
 	leastRate = 50
+	// mostSpace is the most that calls are apart, for those of the largest users.
+	mostSpace = 5 * time.Second
 )
 
 // A limiter spaces calls in time so that one table gets about as many capacity units
@@ -111,9 +113,9 @@ func (l *limiter) growth(now time.Time) float64 {
 	return min(mostGrowth, acceleration*now.Sub(l.cut).Seconds())
 }
 
-// space is the time for which the rate has so many units.
+// space is how long after a call of so many units the next one may begin.
 func (l *limiter) space(units float64) time.Duration {
-	return time.Duration(units / l.rate * float64(time.Second))
+	return min(mostSpace, time.Duration(units/l.rate*float64(time.Second)))
 }
 
 // learn takes what became of a call: how many of its units were throttled. What

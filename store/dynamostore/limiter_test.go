@@ -383,6 +383,14 @@ func TestLimiterKeepsTrying(t *testing.T) {
 		if d.calls < 30 {
 			t.Errorf("%d calls in a minute, want one in two seconds at least", d.calls)
 		}
+		l := newLimiter(leastRate)
+		l.wait(t.Context(), 4096) // two megabytes in a transaction
+		l.wait(t.Context(), 4096)
+		start := time.Now()
+		l.wait(t.Context(), 4096)
+		if took := time.Since(start); took != mostSpace {
+			t.Errorf("large calls are %v apart, want %v", took, mostSpace)
+		}
 	})
 }
 

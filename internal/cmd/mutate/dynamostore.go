@@ -321,6 +321,10 @@ var dynamostore = []mutation{
 		old: `l.rate = max(leastRate, headroom`, new: `l.rate = max(0.001, headroom`, test: "TestLimiterKeepsTrying",
 	},
 	{
+		name: "large calls are minutes apart", file: "store/dynamostore/limiter.go",
+		old: `return min(mostSpace, time.Duration(`, new: `return max(0, time.Duration(`, test: "TestLimiterKeepsTrying",
+	},
+	{
 		name: "a table that has nothing is asked at once", file: "store/dynamostore/limiter.go",
 		old: `	l.next = l.next.Add(l.space(units)) // the table has nothing: let it get something
 `, test: "TestLimiterPutsOff",
