@@ -169,8 +169,10 @@ func (o *order) join(g, other *group) *group {
 	g.active += other.active
 	g.seen = max(g.seen, other.seen)
 	g.taintFrom(other.taint)
-	g.queue = append(g.queue, other.queue...)
-	slices.SortFunc(g.queue, byIndex)
+	if len(other.queue) > 0 { // a row that links to a long chain has none
+		g.queue = append(g.queue, other.queue...)
+		slices.SortFunc(g.queue, byIndex)
+	}
 	other.joined = g
 	return g
 }

@@ -166,7 +166,7 @@ func waitUntil(ctx context.Context, t time.Time) error {
 }
 
 func (b *backfill) scan(ctx context.Context, start item) (out *dynamodb.ScanOutput, err error) {
-	err = b.store.reads.repeat(ctx, 1, func() (answer, error) {
+	err = b.store.reads.repeat(ctx, load{parts: 1, users: backfillPage}, func() (answer, error) {
 		var err error
 		out, err = b.client.Scan(ctx, &dynamodb.ScanInput{
 			TableName:         &b.store.opts.UsersTable,

@@ -213,7 +213,7 @@ func TestLookupReadsFewClaims(t *testing.T) {
 		}
 		keys := 0
 		for _, in := range client.reads {
-			keys += countKeys(in.RequestItems)
+			keys += s.readLoad(in.RequestItems).parts
 		}
 		if len(client.reads) != test.calls || keys != test.keys {
 			t.Errorf("lookup %d read %d keys by %d calls, want %d by %d", i, keys, len(client.reads), test.keys, test.calls)

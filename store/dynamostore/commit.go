@@ -106,7 +106,7 @@ func (s *Store) send(ctx context.Context, changes []*change) {
 	}
 	var calls sync.WaitGroup
 	calls.Go(func() {
-		s.batchStatements(ctx, byWay[wayStatement], s.userStatement, func(c *change, err error) { c.end(ctx, err) })
+		s.batchStatements(ctx, byWay[wayStatement], statementOf{s.userStatement, (*change).userLoad}, func(c *change, err error) { c.end(ctx, err) })
 	})
 	for _, c := range byWay[wayUpdate] {
 		calls.Go(func() { s.sendUpdate(ctx, c) })

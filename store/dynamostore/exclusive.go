@@ -57,7 +57,7 @@ func (s *Store) putClaims(ctx context.Context, changes []*change) {
 			first = append(first, c)
 		}
 	}
-	s.batchStatements(ctx, first, s.claimStatement, func(c *change, err error) {
+	s.batchStatements(ctx, first, statementOf{s.claimStatement, (*change).claimLoad}, func(c *change, err error) {
 		if err == nil {
 			c.claimFirst, c.claimed = false, true
 			return
@@ -75,7 +75,7 @@ func (s *Store) releaseClaims(ctx context.Context, changes []*change) {
 			leaving = append(leaving, c)
 		}
 	}
-	s.batchStatements(ctx, leaving, s.releaseStatement, func(c *change, err error) {
+	s.batchStatements(ctx, leaving, statementOf{s.releaseStatement, (*change).claimLoad}, func(c *change, err error) {
 		// What is refused is not this user's to give up.
 		if *c.outcome == nil && err != nil && faultOf(err) != refused {
 			c.fail(callError(ctx, err))

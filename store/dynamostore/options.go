@@ -40,8 +40,8 @@ type Options struct {
 	// to 8, which take two seconds.
 	MaxAttempts int
 	// MaxConcurrency bounds how many calls that write, and as many that read, are
-	// under way at once. The store uses less while it is throttled. Defaults to
-	// 256.
+	// under way at once. Beside that they are paced by what the tables take. Defaults
+	// to 256.
 	MaxConcurrency int
 }
 

@@ -32,7 +32,7 @@ func (s *Store) read(ctx context.Context, want *wanted, got *seen) error {
 	maps.DeleteFunc(got.owners, func(claim string, _ string) bool { return want.claims[claim] })
 
 	remaining := s.getRequest(want)
-	err := s.reads.repeat(ctx, countKeys(remaining), func() (answer, error) {
+	err := s.reads.repeat(ctx, s.readLoad(remaining), func() (answer, error) {
 		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: remaining})
 		if err != nil {
 			return answer{}, err
@@ -44,7 +44,7 @@ func (s *Store) read(ctx context.Context, want *wanted, got *seen) error {
 			got.owners[textOf(it[s.attrs.ClaimKey])] = textOf(it[s.attrs.ClaimUserID])
 		}
 		remaining = out.UnprocessedKeys
-		return notProcessed(countKeys(remaining)), nil
+		return notProcessed(s.readLoad(remaining)), nil
 	})
 	if err != nil {
 		return callError(ctx, err)
@@ -89,10 +89,8 @@ func (s *Store) projection(e *expression) string {
 	return list
 }
 
-func countKeys(request map[string]types.KeysAndAttributes) int {
-	n := 0
-	for _, table := range request {
-		n += len(table.Keys)
-	}
-	return n
+// readLoad is the load of a request: a unit for each item, as items are small.
+func (s *Store) readLoad(request map[string]types.KeysAndAttributes) load {
+	users, claims := len(request[s.opts.UsersTable].Keys), len(request[s.opts.ClaimsTable].Keys)
+	return load{users + claims, float64(users), float64(claims)}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkops/bulkops/bulk"
 )
@@ -22,17 +21,17 @@ func TestRepeat(t *testing.T) {
 		waits int
 	}{
 		"done":                        {func(int) (answer, error) { return answer{}, nil }, 1, nil, 0},
-		"parts are left":              {func(n int) (answer, error) { return answer{left: 3 - n, cause: part}, nil }, 3, nil, 2},
-		"parts are left to the end":   {func(int) (answer, error) { return answer{left: 1, cause: part}, nil }, 4, part, 3},
+		"parts are left":              {func(n int) (answer, error) { return answer{left: load{parts: 3 - n}, cause: part}, nil }, 3, nil, 2},
+		"parts are left to the end":   {func(int) (answer, error) { return answer{left: load{parts: 1}, cause: part}, nil }, 4, part, 3},
 		"throttled":                   {func(n int) (answer, error) { return answer{}, []error{fault("ThrottlingException"), nil}[n-1] }, 2, nil, 1},
 		"conflict":                    {func(n int) (answer, error) { return answer{}, []error{fault("TransactionConflictException"), nil}[n-1] }, 2, nil, 1},
 		"nobody knows whether it was": {func(int) (answer, error) { return answer{}, part }, 1, part, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &repeater{newLimiter(1), 4}
+				r := newRepeater(newTableWrites, &Options{MaxConcurrency: 1, MaxAttempts: 4})
 				calls, began := 0, time.Now()
-				err := r.repeat(t.Context(), 10, func() (answer, error) {
+				err := r.repeat(t.Context(), load{parts: 10}, func() (answer, error) {
 					calls++
 					return test.call(calls)
 				})
@@ -47,16 +46,34 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
-// A call that is throttled as a whole is throttled in all its parts. The limiter is
-// told, and who watches the throttles.
+// A call that is throttled as a whole is throttled in all its parts. The limiters of
+// the tables that refused are told, and who watches the throttles.
 func TestRepeatTellsOfThrottles(t *testing.T) {
-	watched := 0
-	ctx := bulk.WatchThrottles(t.Context(), func(parts int) { watched += parts })
-	r := &repeater{newLimiter(1), 1}
-	r.repeat(ctx, 10, func() (answer, error) { return answer{}, &smithy.GenericAPIError{Code: "ThrottlingException"} })
-	r.repeat(ctx, 10, func() (answer, error) { return notProcessed(4), nil })
-	r.repeat(ctx, 10, func() (answer, error) { return answer{}, &smithy.GenericAPIError{Code: "InternalServerError"} })
-	if got := []int{r.parts, r.throttledParts, watched}; !cmp.Equal(got, []int{30, 14, 14}) {
-		t.Errorf("the limiter saw %d parts, %d of them throttled, and %d were watched; want 30, 14 and 14", got[0], got[1], got[2])
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for name, test := range map[string]struct {
+			answer        answer
+			err           error
+			watched       int
+			users, claims bool // are slowed down
+		}{
+			"as a whole":   {answer{}, &smithy.GenericAPIError{Code: "ThrottlingException"}, 10, true, true},
+			"in part":      {notProcessed(load{4, 8, 0}), nil, 4, true, false},
+			"of claims":    {notProcessed(load{3, 0, 3}), nil, 3, false, true},
+			"not, but bad": {answer{}, &smithy.GenericAPIError{Code: "InternalServerError"}, 0, false, false},
+			"not at all":   {answer{}, nil, 0, false, false},
+		} {
+			watched := 0
+			ctx := bulk.WatchThrottles(t.Context(), func(parts int) { watched += parts })
+			r := newRepeater(newTableWrites, &Options{MaxConcurrency: 1, MaxAttempts: 1})
+			r.repeat(ctx, load{10, 20, 3}, func() (answer, error) {
+				time.Sleep(10 * time.Millisecond)
+				return test.answer, test.err
+			})
+			users, claims := r.users.rate < newTableWrites, r.claims.rate < newTableWrites
+			if watched != test.watched || users != test.users || claims != test.claims {
+				t.Errorf("throttled %s: %d parts were watched, users are slowed down: %t, claims: %t; want %d, %t, %t",
+					name, watched, users, claims, test.watched, test.users, test.claims)
+			}
+		}
+	})
 }

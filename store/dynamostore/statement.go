@@ -92,8 +92,12 @@ func (s *Store) updateStatement(c *change) (string, []types.AttributeValue) {
 	return b.String(), parameters
 }
 
-// A statementOf returns a statement about a change, and its parameters.
-type statementOf func(*change) (string, []types.AttributeValue)
+// A statementOf makes statements about changes: their text with its parameters, and
+// their load.
+type statementOf struct {
+	text func(*change) (string, []types.AttributeValue)
+	load func(*change) load
+}
 
 // batchStatements executes a statement for each change, as many at once as a call
 // takes, and tells end what became of each.
@@ -109,7 +113,11 @@ func (s *Store) batchStatements(ctx context.Context, changes []*change, of state
 // is throttled. An answer of HTTP 200 says nothing: every statement has an error of
 // its own.
 func (s *Store) sendStatements(ctx context.Context, changes []*change, of statementOf, end func(*change, error)) {
-	err := s.writes.repeat(ctx, len(changes), func() (answer, error) {
+	var asked load
+	for _, c := range changes {
+		asked.add(of.load(c))
+	}
+	err := s.writes.repeat(ctx, asked, func() (answer, error) {
 		out, err := s.client.BatchExecuteStatement(ctx, statements(changes, of))
 		switch {
 		case err != nil:
@@ -126,15 +134,16 @@ func (s *Store) sendStatements(ctx context.Context, changes []*change, of statem
 			}
 			f := faultOf(err)
 			if f == throttled {
-				a.throttled++
+				a.throttled.add(of.load(c))
 			}
 			if f.again() || f == passing {
 				left, a.cause = append(left, c), err
+				a.left.add(of.load(c))
 			} else {
 				end(c, err)
 			}
 		}
-		changes, a.left = left, len(left)
+		changes = left
 		return a, nil
 	})
 	for _, c := range changes { // that are left
@@ -145,7 +154,7 @@ func (s *Store) sendStatements(ctx context.Context, changes []*change, of statem
 func statements(changes []*change, of statementOf) *dynamodb.BatchExecuteStatementInput {
 	input := &dynamodb.BatchExecuteStatementInput{}
 	for _, c := range changes {
-		statement, parameters := of(c)
+		statement, parameters := of.text(c)
 		input.Statements = append(input.Statements, types.BatchStatementRequest{
 			Statement: aws.String(statement), Parameters: parameters,
 		})

@@ -179,8 +179,8 @@ func TestThrottledStatementsAreSeen(t *testing.T) {
 		if want := 10 * DefaultMaxAttempts; client.calls != want {
 			t.Errorf("%d calls, want %d", client.calls, want)
 		}
-		if s.writes.limit >= firstLimit {
-			t.Errorf("the limit is still %v", s.writes.limit)
+		if s.writes.users.rate >= newTableWrites {
+			t.Errorf("the rate is still %v", s.writes.users.rate)
 		}
 	})
 }

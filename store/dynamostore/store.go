@@ -48,8 +48,8 @@ func New(client Client, opts Options) (*Store, error) {
 			[]string{a.Key, a.SortKey, a.Email, a.CustomFields, a.Metadata, a.Version, a.Mark},
 			func(name string) bool { return !plainName(name) }),
 		claimsFirst: opts.Mode == Exclusive && plainName(a.ClaimKey) && plainName(a.ClaimUserID),
-		reads:       &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
-		writes:      &repeater{newLimiter(opts.MaxConcurrency), opts.MaxAttempts},
+		reads:       newRepeater(newTableReads, &opts),
+		writes:      newRepeater(newTableWrites, &opts),
 		held:        newHeldKeys(),
 	}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,7 +19,7 @@ func (s *Store) sendTransaction(ctx context.Context, changes []*change) {
 	var innocent sync.WaitGroup
 	defer innocent.Wait()
 	token := rand.Text()
-	err := s.writes.repeat(ctx, countActions(changes), func() (answer, error) {
+	err := s.writes.repeat(ctx, transactionLoad(changes), func() (answer, error) {
 		_, err := s.client.TransactWriteItems(ctx, s.transaction(changes, token))
 		var cancelled *types.TransactionCanceledException
 		if !errors.As(err, &cancelled) {
@@ -29,15 +28,12 @@ func (s *Store) sendTransaction(ctx context.Context, changes []*change) {
 			return answer{}, err
 		}
 		token = rand.Text() // it was not done, so what comes is another call
-		a := answer{}
-		if slices.ContainsFunc(cancelled.CancellationReasons, isThrottle) {
-			a.throttled = countActions(changes) // none of it was done
-		}
+		a := answer{throttled: throttledLoad(changes, cancelled.CancellationReasons)}
 		free, later, cause := sortReasons(ctx, changes, cancelled)
 		if len(free) > 0 {
 			innocent.Go(func() { s.sendTransaction(ctx, free) })
 		}
-		changes, a.left, a.cause = later, countActions(later), cause
+		changes, a.left, a.cause = later, transactionLoad(later), cause
 		return a, nil
 	})
 	if half := len(changes) / 2; half > 0 && faultOf(err) == invalid {
@@ -103,8 +99,26 @@ func worst(reasons []types.CancellationReason) (err error) {
 	return err
 }
 
-func isThrottle(reason types.CancellationReason) bool {
-	return faultOfCode(aws.ToString(reason.Code)) == throttled
+// throttledLoad is what of a cancelled transaction was throttled: of a table that
+// refused an action for it, all that was asked, as nothing of it was done.
+func throttledLoad(changes []*change, reasons []types.CancellationReason) load {
+	var keys []any
+	for _, c := range changes {
+		keys = append(keys, c.items()...)
+	}
+	asked, refused := transactionLoad(changes), load{}
+	for i, reason := range reasons {
+		if i >= len(keys) || faultOfCode(aws.ToString(reason.Code)) != throttled {
+			continue
+		}
+		refused.parts = asked.parts
+		if _, isUser := keys[i].(Key); isUser {
+			refused.users = asked.users
+		} else {
+			refused.claims = asked.claims
+		}
+	}
+	return refused
 }
 
 // actions returns what a change does in a transaction.

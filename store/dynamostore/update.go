@@ -149,7 +149,7 @@ func (s *Store) sendUpdate(ctx context.Context, c *change) {
 		ExpressionAttributeNames:  u.names,
 		ExpressionAttributeValues: u.values,
 	}
-	c.end(ctx, s.writes.repeat(ctx, 1, func() (answer, error) {
+	c.end(ctx, s.writes.repeat(ctx, c.userLoad(), func() (answer, error) {
 		_, err := s.client.UpdateItem(ctx, input)
 		return answer{}, err
 	}))

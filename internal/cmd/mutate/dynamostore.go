@@ -167,7 +167,7 @@ var dynamostore = []mutation{
 	// Calls.
 	{
 		name: "what a call leaves is forgotten", file: "store/dynamostore/repeat.go",
-		old: `if parts = a.left; parts == 0 {`, new: `if parts = a.left; true {`, test: "^TestRepeat$",
+		old: `if asked = a.left; asked.parts == 0 {`, new: `if asked = a.left; true {`, test: "^TestRepeat$",
 	},
 	{
 		name: "a throttled call is not made again", file: "store/dynamostore/repeat.go",
@@ -187,7 +187,152 @@ var dynamostore = []mutation{
 	},
 	{
 		name: "the limiter does not learn of throttled parts", file: "store/dynamostore/repeat.go",
-		old: `return a.throttled, err`, new: `return 0, err`, test: "TestRepeatTellsOfThrottles",
+		old: `return a.throttled, err`, new: `return load{}, err`, test: "TestRepeatTellsOfThrottles",
+	},
+	{
+		name: "a call that is throttled as a whole is not", file: "store/dynamostore/repeat.go",
+		old: `				a.throttled = asked
+`, test: "TestRepeatTellsOfThrottles",
+	},
+	{
+		name: "the limiter of claims does not learn", file: "store/dynamostore/repeat.go",
+		old: `	r.claims.learn(began, asked.claims, throttled.claims)
+`, test: "TestRepeatTellsOfThrottles",
+	},
+	{
+		name: "calls do not wait for the users table", file: "store/dynamostore/repeat.go",
+		old: `r.users.wait(waiting, asked.users)`, new: `waiting.Err()`, test: "TestLimiterFindsTheRate",
+	},
+	{
+		name: "calls do not wait for the claims table", file: "store/dynamostore/repeat.go",
+		old: `err = r.claims.wait(waiting, asked.claims)`, new: `err = waiting.Err()`, test: "TestThrottledRowsDoNotFail/as_new/exclusive",
+	},
+	{
+		name: "a call that ends while it waits keeps its slot", file: "store/dynamostore/repeat.go",
+		old: `			<-r.slots
+`, test: "TestLimiterCancelled",
+	},
+	{
+		name: "a call keeps its slot", file: "store/dynamostore/repeat.go",
+		old: `	defer func() { <-r.slots }()
+`, test: "TestRepeaterSurvivesPanics",
+	},
+	{
+		name: "a call that waits has all of its time", file: "store/dynamostore/repeat.go",
+		old: `deadline.Add(-time.Until(deadline)/4)`, new: `deadline`, test: "TestLimiterCancelled",
+	},
+	{
+		name: "a call that was not sent is said to be under way", file: "store/dynamostore/repeat.go",
+		old: `		return errNoTurn
+`, new: `		return context.DeadlineExceeded
+`, test: "TestLimiterCancelled",
+	},
+	{
+		name: "a cancelled transaction throttles both tables", file: "store/dynamostore/transaction.go",
+		old: `if _, isUser := keys[i].(Key); isUser {`, new: `if refused.claims = asked.claims; true {`, test: "TestThrottledLoad",
+	},
+	{
+		name: "actions of a transaction cost once", file: "store/dynamostore/load.go",
+		old: `return load{sum.parts, 2 * sum.users, 2 * sum.claims}`, new: `return sum`, test: "TestLoads",
+	},
+	{
+		name: "large users cost as small ones", file: "store/dynamostore/load.go",
+		old: `float64((size + ownSize + writeUnit - 1) / writeUnit)`, new: `1`, test: "TestLoads",
+	},
+	{
+		name: "an update costs what the user will have", file: "store/dynamostore/load.go",
+		old: `size = max(size, c.base.Size()+len(c.base.Mark))`, new: `_ = c`, test: "TestLoads",
+	},
+
+	// The limiter.
+	{
+		name: "calls do not wait for their time", file: "store/dynamostore/limiter.go",
+		old: `if left := l.next.Sub(now); left > 0 {`, new: `if left := l.next.Sub(now); left > time.Hour {`, test: "TestLimiterFindsTheRate",
+	},
+	{
+		name: "what a throttle puts off begins nevertheless", file: "store/dynamostore/limiter.go",
+		old: `		left := l.begin(units, waited)
+		if left <= 0 {`, new: `		left := l.begin(units, waited)
+		if left <= 0 || waited {`, test: "TestLimiterPutsOff",
+	},
+	{
+		name: "the rate grows without use", file: "store/dynamostore/limiter.go",
+		old: `	if waited {
+`, new: `	if true {
+`, test: "TestLimiterGrowsByUse",
+	},
+	{
+		name: "the rate does not grow", file: "store/dynamostore/limiter.go",
+		old: `	if waited {
+`, new: `	if false {
+`, test: "TestLimiterFollowsTheTable/scaled_up",
+	},
+	{
+		name: "a rate at rest makes a burst", file: "store/dynamostore/limiter.go",
+		old: `if late := now.Add(-space); l.next.Before(late) {`, new: `if late := now.Add(-space); false {`, test: "TestLimiterRests",
+	},
+	{
+		name: "a late call is a call lost", file: "store/dynamostore/limiter.go",
+		old: `if late := now.Add(-space); l.next.Before(late) {`, new: `if late := now; l.next.Before(late) {`, test: "TestLimiterRests",
+	},
+	{
+		name: "the rate never grows faster than by acceleration", file: "store/dynamostore/limiter.go",
+		old: `return min(mostGrowth, acceleration*now.Sub(l.cut).Seconds())`, new: `return min(0.2, acceleration*now.Sub(l.cut).Seconds())`, test: "TestLimiterDoesNotLimitWhatIsNotThrottled",
+	},
+	{
+		name: "the rate grows at once as fast as it may", file: "store/dynamostore/limiter.go",
+		old: `return min(mostGrowth, acceleration*now.Sub(l.cut).Seconds())`, new: `return mostGrowth`, test: "TestLimiterFindsTheRate",
+	},
+	{
+		name: "one call makes the rate many times what it was", file: "store/dynamostore/limiter.go",
+		old: `math.Exp(min(mostStep, l.growth(now)*units/l.rate))`, new: `math.Exp(l.growth(now)*units/l.rate)`, test: "TestLimiterGrowsStepByStep",
+	},
+	{
+		name: "calls that began before the cut cut again", file: "store/dynamostore/limiter.go",
+		old: `if units == 0 || !began.After(l.cut) {`, new: `if units == 0 {`, test: "TestLimiterCutsOnce",
+	},
+	{
+		name: "a table that was not asked is learned of", file: "store/dynamostore/limiter.go",
+		old: `if units == 0 || !began.After(l.cut) {`, new: `if !began.After(l.cut) {`, test: "TestLimiterIsForItsTable",
+	},
+	{
+		name: "what was done is not measured", file: "store/dynamostore/limiter.go",
+		old: `	l.done += units - throttled
+`, test: "TestLimiterMeasures",
+	},
+	{
+		name: "what was done is measured from the beginning", file: "store/dynamostore/limiter.go",
+		old: `l.cut, l.done = now, 0`, new: `l.cut = now`, test: "TestLimiterMeasures",
+	},
+	{
+		name: "a throttle raises the rate", file: "store/dynamostore/limiter.go",
+		old: `headroom*min(l.rate, max(taken, least*l.rate))`, new: `headroom*max(taken, least*l.rate)`, test: "TestLimiterMeasures",
+	},
+	{
+		name: "a throttle cuts the rate to nothing", file: "store/dynamostore/limiter.go",
+		old: `headroom*min(l.rate, max(taken, least*l.rate))`, new: `headroom*min(l.rate, taken)`, test: "TestLimiterCutsOnce",
+	},
+	{
+		name: "the first cut is no deeper", file: "store/dynamostore/limiter.go",
+		old: `least = deepestFirst`, new: `least = deepest`, test: "TestLimiterCutsOnce",
+	},
+	{
+		name: "the rate falls to nothing", file: "store/dynamostore/limiter.go",
+		old: `l.rate = max(leastRate, headroom`, new: `l.rate = max(0.001, headroom`, test: "TestLimiterKeepsTrying",
+	},
+	{
+		name: "large calls are minutes apart", file: "store/dynamostore/limiter.go",
+		old: `return min(mostSpace, time.Duration(`, new: `return max(0, time.Duration(`, test: "TestLimiterKeepsTrying",
+	},
+	{
+		name: "a table that has nothing is asked at once", file: "store/dynamostore/limiter.go",
+		old: `	l.next = l.next.Add(l.space(units)) // the table has nothing: let it get something
+`, test: "TestLimiterPutsOff",
+	},
+	{
+		name: "a turn is never given back", file: "store/dynamostore/limiter.go",
+		old: `	defer func() { <-l.turn }()
+`, test: "TestLimiterCancelled",
 	},
 
 	// Reads.
