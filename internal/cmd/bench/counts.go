@@ -27,7 +27,7 @@ func (b *bench) compare(goals []goal, accept bool) error {
 	var differ error
 	for _, g := range goals {
 		for _, f := range g.figures {
-			values := b.values[f.key()]
+			values := f.of(b.values)
 			if !f.counted {
 				continue
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,39 +19,67 @@ type goal struct {
 // A figure is a number that a goal is about.
 type figure struct {
 	source
-	part string // of the source whose value it is, if that has several
+	// part is the part of the source whose value it is, if that has several; with a *
+	// at its end the worst of all parts that begin so.
+	part string
 	unit string // of the metric, or the name of the attribute
 	name string // in the table, "" for a goal with one figure
 
 	limit float64
 	least bool // the goal is at least the limit, and not at most
+	fact  bool // there is no goal
 	// tolerance is set for what does not depend on the machine: how far it may be from the
 	// count that was committed, as a part of it.
 	tolerance float64
 	counted   bool
 }
 
-func (f *figure) key() key {
-	part := f.part
-	if part == "" {
-		part = f.source.name
+// of returns the values of the figure, one for each run.
+func (f *figure) of(values map[key][]float64) []float64 {
+	prefix, worst := strings.CutSuffix(cmp.Or(f.part, f.source.name), "*")
+	if !worst {
+		return values[key{f.source, prefix, f.unit}]
 	}
-	return key{f.source, part, f.unit}
+	var of []float64
+	for k, v := range values {
+		if k.source != f.source || k.unit != f.unit || !strings.HasPrefix(k.part, prefix) {
+			continue
+		}
+		for i := range v {
+			switch {
+			case i == len(of):
+				of = append(of, v[i])
+			case f.least:
+				of[i] = min(of[i], v[i])
+			default:
+				of[i] = max(of[i], v[i])
+			}
+		}
+	}
+	return of
 }
 
 // met reports whether a value is what the goal asks for.
 func (f *figure) met(value float64) bool {
-	if f.least {
+	switch {
+	case f.fact:
+		return true
+	case f.least:
 		return value >= f.limit
+	default:
+		return value <= f.limit
 	}
-	return value <= f.limit
 }
 
 func (f *figure) goal() string {
-	if f.least {
+	switch {
+	case f.fact:
+		return ""
+	case f.least:
 		return "≥ " + number(f.limit)
+	default:
+		return "≤ " + number(f.limit)
 	}
-	return "≤ " + number(f.limit)
 }
 
 // show returns the median of the runs, with the range if there were several.
@@ -100,11 +129,14 @@ func table(goals []goal, values map[key][]float64) string {
 				what += ": "
 			}
 			measured, verdict := "not measured", "not measured"
-			if v := values[f.key()]; len(v) > 0 {
+			if v := f.of(values); len(v) > 0 {
 				measured, verdict = show(v), "met"
 				if !f.met(median(v)) {
 					verdict = "**missed**"
 				}
+			}
+			if f.fact {
+				verdict = ""
 			}
 			fmt.Fprintf(&b, "| %s | %s%s | %s | %s | %s | %s |\n", id, what, f.name, measured, f.goal(), verdict, before)
 		}

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{root: strings.TrimSpace(root), short: *counts, out: out}
+	b := &bench{root: strings.TrimSpace(root), profiles: profiles, short: *counts, out: out}
 	selected := slices.DeleteFunc(goals(), func(g goal) bool { return !matches.MatchString(g.id) })
 	if len(selected) == 0 {
 		return fmt.Errorf("no goal matches %q", *row)
@@ -67,7 +67,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *row != "" || failed != nil {
 		return failed
 	}
-	text := b.page(ctx, selected)
+	text, err := b.page(ctx, selected)
+	if err != nil {
+		return err
+	}
 	return section.Put(filepath.Join(b.root, "docs", "performance.md"), "bench", text)
 }
 

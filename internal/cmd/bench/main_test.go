@@ -4,10 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestParse(t *testing.T) {
@@ -65,7 +67,10 @@ func TestTableHidesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, table(goals, values)); diff != "" {
 		t.Error(diff)
 	}
-	page := (&bench{values: values}).page(t.Context(), goals)
+	page, err := (&bench{values: values}).page(t.Context(), goals)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []string{"- **S2**: it is slow\n", "`go test -count=1 -v -run '^TestPair$' ./bulk`"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
@@ -73,6 +78,55 @@ func TestTableHidesNothing(t *testing.T) {
 	}
 	if strings.Contains(page, "it is not") {
 		t.Error("what is met is said to be missed")
+	}
+}
+
+func TestWorstOfSeveral(t *testing.T) {
+	s := source{pkg: "./bulk", name: "BenchmarkPair"}
+	values := map[key][]float64{
+		{s, "BenchmarkPair/a/1", "x"}: {1, 5}, {s, "BenchmarkPair/a/2", "x"}: {3, 4}, {s, "BenchmarkPair/b/1", "x"}: {0, 9}, {s, "BenchmarkPair/a/1", "y"}: {7},
+	}
+	f := figure{source: s, part: "BenchmarkPair/a/*", unit: "x"}
+	if got := f.of(values); !slices.Equal(got, []float64{3, 5}) {
+		t.Errorf("at most: %v", got)
+	}
+	f.least = true
+	if got := f.of(values); !slices.Equal(got, []float64{1, 4}) {
+		t.Errorf("at least: %v", got)
+	}
+}
+
+func TestSharesOfProfile(t *testing.T) {
+	got, err := sharesOf(`File: test
+Type: cpu
+-----------+-------------------------------------------------------
+      30ms   runtime.memmove
+             bytes.Clone
+             github.com/bulkops/bulkops/bulk.(*journal).put
+             github.com/aws/aws-sdk-go-v2/service/s3.(*Client).PutObject
+-----------+-------------------------------------------------------
+     0.01s   syscall.Syscall
+             net/http.(*persistConn).writeLoop
+-----------+-------------------------------------------------------
+      60ms   github.com/aws/aws-sdk-go-v2/service/s3.(*Client).PutObject
+             github.com/bulkops/bulkops/bulk.(*journal).put
+-----------+-------------------------------------------------------
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{"`bulk`: rows, decisions, journal, results": 0.3, "connections of HTTP": 0.1, "the AWS SDK, with HTTP below it": 0.6}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Error(diff)
+	}
+	for text, want := range map[string]float64{"1.5s": 1.5, "20ms": 0.02, "2kB": 2048, "1.50MB": 1.5 * (1 << 20), "0": 0} {
+		number := strings.TrimRight(text, "msMkB")
+		if got, err := quantity(number, text[len(number):]); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	if _, err := sharesOf("File: test\n"); err == nil {
+		t.Error("a profile without samples")
 	}
 }
 
@@ -125,10 +179,11 @@ func TestGoals(t *testing.T) {
 			t.Errorf("%s lacks something: %+v", g.id, g)
 		}
 		for _, f := range g.figures {
-			if other, twice := seen[f.key()]; twice {
-				t.Errorf("%s and %s have the same figure %+v", other, g.id, f.key())
+			k := key{f.source, f.part, f.unit}
+			if other, twice := seen[k]; twice {
+				t.Errorf("%s and %s have the same figure %+v", other, g.id, k)
 			}
-			seen[f.key()] = g.id
+			seen[k] = g.id
 			if f.name == "" && len(g.figures) > 1 {
 				t.Errorf("%s has a figure without a name", g.id)
 			}

@@ -55,10 +55,11 @@ type key struct {
 
 // A bench has what was measured.
 type bench struct {
-	root   string
-	short  bool
-	out    io.Writer
-	values map[key][]float64 // one for each run
+	root     string
+	profiles []profiled
+	short    bool
+	out      io.Writer
+	values   map[key][]float64 // one for each run
 }
 
 // measure runs the sources of all goals, by turns. What fails is in the error, when

@@ -9,13 +9,13 @@ import (
 )
 
 // page returns what docs/performance.md has of a run.
-func (b *bench) page(ctx context.Context, goals []goal) string {
+func (b *bench) page(ctx context.Context, goals []goal) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n%s", machine(ctx), table(goals, b.values))
 	text.WriteString("\n### What is missed, and why\n\n")
 	for _, g := range goals {
 		for _, f := range g.figures {
-			if v := b.values[f.key()]; len(v) > 0 && !f.met(median(v)) {
+			if v := f.of(b.values); len(v) > 0 && !f.met(median(v)) {
 				fmt.Fprintf(&text, "- **%s**: %s\n", g.id, g.missed)
 				break
 			}
@@ -32,7 +32,16 @@ func (b *bench) page(ctx context.Context, goals []goal) string {
 			last = f.source
 		}
 	}
-	return text.String()
+	text.WriteString("\n### Where processor time and bytes go\n\n" +
+		"By the innermost function that belongs to somebody; what the standard library does belongs to whoever called it.\n")
+	for _, p := range b.profiles {
+		table, err := b.profile(ctx, p)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&text, "\n%s", table)
+	}
+	return text.String(), nil
 }
 
 // machine says on what was measured.

@@ -93,6 +93,17 @@ func benchmarkJob(b *testing.B, server awstest.Server, m mode, users int) {
 	b.ReportMetric(median(rates), "users/s")
 }
 
+// BenchmarkJob is the job of [BenchmarkJobVersusBareLoop] alone, on dynoxide.
+func BenchmarkJob(b *testing.B) {
+	server, rows := awstest.Dynoxide(b), rowsOf(b, 10_000, person)
+	for b.Loop() {
+		cfg := newCloud(b, server, both[0]).open()
+		if ended := run(b, cfg, submit(b, cfg, rows, bulk.DefaultOptions()).ID); ended.Progress.Summary != (bulk.Summary{Created: len(rows)}) {
+			b.Fatalf("the job came to %+v", ended.Progress.Summary)
+		}
+	}
+}
+
 func median(values []float64) float64 {
 	slices.Sort(values)
 	middle := len(values) / 2
