@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -16,7 +17,7 @@ func (b *bench) page(ctx context.Context, goals []goal) (string, error) {
 	for _, g := range goals {
 		for _, f := range g.figures {
 			if v := f.of(b.values); len(v) > 0 && !f.met(median(v)) {
-				fmt.Fprintf(&text, "- **%s**: %s\n", g.id, g.missed)
+				fmt.Fprintf(&text, "- **%s**: %s\n", g.id, cmp.Or(g.missed, "the cause is not known."))
 				break
 			}
 		}
@@ -49,6 +50,9 @@ func machine(ctx context.Context) string {
 	text := fmt.Sprintf("%s, %d cores, %s/%s, %s.", processor(ctx), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if servers := os.Getenv("BULKOPS_TEST_SERVERS"); servers != "" {
 		text += " Servers: " + servers + ", on the same machine."
+	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		text += " Load of the machine at the end: " + strings.Join(strings.Fields(string(load))[:3], ", ") + "."
 	}
 	return text
 }
