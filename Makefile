@@ -5,7 +5,9 @@ GO        ?= go
 PKG       ?= ./...
 API       ?= ./...
 TESTFLAGS ?=
-BENCH     ?= .
+ROW       ?=
+RUNS      ?= 1
+ACCEPT    ?=
 FUZZTIME  ?= 30s
 FUZZ      ?= .
 SOAK      ?=
@@ -27,7 +29,7 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench cost fuzz soak soak-aws soak-postgres flood cover mutate tools with-servers bench-with-servers
+.PHONY: help test api lint bench counts cost fuzz soak soak-aws soak-postgres flood cover mutate tools with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,13 +56,11 @@ lint:  ## check formatting, go vet, staticcheck
 	$(GO) run $(STATICCHECK) ./...
 	$(foreach module,$(MODULES),$(call in,$(module),$(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...))
 
-bench: tools  ## run all benchmarks; BENCH=Import, PKG=./bulk
-	$(BIN)/testservers -- $(MAKE) --no-print-directory bench-with-servers
+bench: tools  ## measure the goals of docs/performance.md and write it; ROW=S9 for one, RUNS=3 for medians
+	$(BIN)/testservers -- $(GO) run ./internal/cmd/bench -row '$(ROW)' -runs $(RUNS)
 
-bench-with-servers:
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
-	$(if $(filter ./...,$(PKG)),$(foreach module,$(MODULES),$(call in,$(module),\
-		$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...)))
+counts: tools  ## run what bench runs, in short, and compare what does not depend on the machine; ACCEPT=1 takes it as it is
+	$(BIN)/testservers -- $(GO) run ./internal/cmd/bench -counts -row '$(ROW)' $(if $(ACCEPT),-accept)
 
 cost: tools  ## count what imports cost, and write the table in docs/operations.md
 	$(BIN)/testservers -aws -- $(GO) run ./internal/cmd/cost

@@ -184,7 +184,8 @@ func TestMaxFailedInTheLastBatch(t *testing.T) {
 				require.NoError(t, err)
 				c := &chaos{rand: rand.New(rand.NewPCG(7, uint64(dieAt))), dieAt: dieAt, applied: true}
 				cfg := f.cfg
-				cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.mem, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+				slow := &slowStore{Store: f.mem, takes: time.Second} // so that progress is saved before the end
+				cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{slow, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
 				w, err := bulk.NewWorker(cfg)
 				require.NoError(t, err)
 				_ = w.RunJob(t.Context(), job.ID)

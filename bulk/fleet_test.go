@@ -28,13 +28,16 @@ func (f *fixture) fleet(t *testing.T, n int) (stop func()) {
 }
 
 // TestFleet measures in virtual time what many jobs take with 1, 2 and 4 workers,
-// each of which has its own calls to the store, queue and blobs, of 10 ms.
+// each of which has its own calls to the store, queue and blobs, of 100 ms.
 func TestFleet(t *testing.T) {
-	const jobs, rows = 48, 500
+	const (
+		jobs, rows = 48, 500
+		takes      = 100 * time.Millisecond
+	)
 	took := map[int]time.Duration{}
 	for _, n := range []int{1, 2, 4} {
 		bubble(t, func(t *testing.T, f *fixture) {
-			wait := func(string) error { return sleep(t.Context(), latency) }
+			wait := func(string) error { return sleep(t.Context(), takes) }
 			ids := make([]string, jobs)
 			for i := range ids {
 				users := make([]bulk.User, rows)
@@ -45,8 +48,9 @@ func TestFleet(t *testing.T) {
 				require.NoError(t, err)
 				ids[i] = job.ID
 			}
-			f.cfg.Blobs = latentBlobs{f.blobs, latency}
+			f.cfg.Blobs = latentBlobs{f.blobs, takes}
 			f.cfg.Jobs = &hookedJobs{JobQueue: f.jobs, before: wait}
+			f.store.takes = takes
 			begun := time.Now()
 			stop := f.fleet(t, n)
 			last := begun
@@ -66,6 +70,8 @@ func TestFleet(t *testing.T) {
 	}
 	t.Logf("%d jobs: %v with 1 worker, %v with 2 (%.2f times as fast), %v with 4 (%.2f)", jobs,
 		took[1], took[2], took[1].Seconds()/took[2].Seconds(), took[4], took[1].Seconds()/took[4].Seconds())
+	t.Attr("speed-up-of-2", fmt.Sprintf("%.2f", took[1].Seconds()/took[2].Seconds()))
+	t.Attr("speed-up-of-4", fmt.Sprintf("%.2f", took[1].Seconds()/took[4].Seconds()))
 	assert.GreaterOrEqual(t, took[1].Seconds()/took[2].Seconds(), 1.9)
 	assert.GreaterOrEqual(t, took[1].Seconds()/took[4].Seconds(), 3.6)
 }

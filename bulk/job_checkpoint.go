@@ -83,6 +83,7 @@ func extend(spans []span, token int64, until int) []span {
 // save makes results durable as segments fill, until there are no more.
 func (a *attempt) save(ctx context.Context) error {
 	for {
+		a.ledger.gather(ctx)
 		segments, until := a.ledger.next(ctx)
 		if segments == nil {
 			return context.Cause(ctx)

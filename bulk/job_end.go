@@ -133,6 +133,7 @@ func (a *attempt) closeBooks(ctx context.Context) (err error) {
 	rest := a.ledger.rest()
 	rows := newPayloadRows(ctx, a.patience, a.blobs, a.job)
 	defer rows.close()
+	var segments []*segment
 	for first := p.Rows; first < a.job.TotalRecords; first += a.job.SegmentRows {
 		s := rest[first/a.job.SegmentRows]
 		if s == nil {
@@ -147,9 +148,10 @@ func (a *attempt) closeBooks(ctx context.Context) (err error) {
 				s.rows[i] = r
 			}
 		}
-		if err := a.putSegments(ctx, &p, s); err != nil {
-			return err
-		}
+		segments = append(segments, s)
+	}
+	if err := a.putSegments(ctx, &p, segments...); err != nil {
+		return err
 	}
 	return a.advance(ctx, p, a.job.TotalRecords)
 }

@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A ledger collects the results of a job's rows, which end in any order, and hands
@@ -78,9 +79,10 @@ func (l *ledger) change() {
 	l.changed = make(chan struct{})
 }
 
-// room waits until a row may be read. It returns early when ctx or stop ends.
+// room waits until a row may be read. It returns early when ctx or stop ends. Behind the
+// last row there is nothing to wait for.
 func (l *ledger) room(ctx context.Context, row int, stop <-chan struct{}) {
-	l.wait(ctx, stop, func() bool { return row < l.durable+l.window })
+	l.wait(ctx, stop, func() bool { return row < l.durable+l.window || row >= l.total })
 }
 
 // wait waits until ready, which is called with the lock held.
@@ -117,13 +119,27 @@ func (l *ledger) close() {
 	l.change()
 }
 
+// gatherTime is how long results gather before they are made durable. The journal has
+// them before that: what is saved shows how far the job is, and makes room.
+const gatherTime = time.Second
+
+// gather lets results gather for gatherTime, or until reading would soon have to wait
+// for room, or no result will come any more. It returns early when ctx ends.
+func (l *ledger) gather(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, gatherTime)
+	defer cancel()
+	l.wait(ctx, nil, func() bool {
+		return l.closed || l.durable+l.window < l.total && l.frontier-l.durable >= l.window/2
+	})
+}
+
 // next waits for whole segments to be made durable and returns them with the row
 // that they end before. It returns nil after close, or when ctx ends. The last
 // segments of a job that is complete are left to rest.
 func (l *ledger) next(ctx context.Context) (segments []*segment, until int) {
 	l.wait(ctx, nil, func() bool {
 		until = l.frontier - l.frontier%l.size
-		if l.closed && l.frontier == l.total {
+		if l.frontier == l.total {
 			until = l.taken
 		}
 		return until > l.taken || l.closed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -153,6 +154,63 @@ func TestLedgerRoom(t *testing.T) {
 		assert.Equal(t, 6, read)
 		close(stop)
 		synctest.Wait()
+	})
+}
+
+// TestLedgerGathers lets results gather for a while, unless reading would wait for that.
+func TestLedgerGathers(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		total int
+		then  func(l *ledger)
+		takes time.Duration
+	}{
+		{"nothing happens", 100, func(*ledger) {}, gatherTime},
+		{"less than half of the window", 100, func(l *ledger) { enter(l, 0, 1) }, gatherTime},
+		{"half of the window", 100, func(l *ledger) { enter(l, 0, 1, 2, 3) }, 0},
+		{"half of the window, of which some is durable", 100, func(l *ledger) { l.saved(2); enter(l, 0, 1, 2, 3) }, gatherTime},
+		{"all rows have room", 8, func(l *ledger) { enter(l, 0, 1, 2, 3) }, gatherTime},
+		{"all but one have room", 9, func(l *ledger) { enter(l, 0, 1, 2, 3) }, 0},
+		{"no more results", 8, func(l *ledger) { l.close() }, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLedger(2, test.total, 0, 8)
+				begun, took := time.Now(), time.Duration(0)
+				go func() {
+					l.gather(t.Context())
+					took = time.Since(begun)
+				}()
+				synctest.Wait()
+				test.then(l)
+				time.Sleep(2 * gatherTime)
+				synctest.Wait()
+				assert.Equal(t, test.takes, took)
+			})
+		})
+	}
+}
+
+// TestLedgerLeavesTheEndToRest hands out nothing of a job that is complete, also before
+// the ledger is closed, and holds up nobody behind the last row.
+func TestLedgerLeavesTheEndToRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(2, 4, 0, 4)
+		returned := false
+		go func() {
+			segments, _ := l.next(t.Context())
+			assert.Empty(t, segments)
+			returned = true
+		}()
+		synctest.Wait()
+		enter(l, 1, 2, 3, 0) // whole at once
+		l.room(t.Context(), 4, nil)
+		synctest.Wait()
+		assert.False(t, returned)
+		l.close()
+		synctest.Wait()
+		assert.True(t, returned)
+		assert.Len(t, l.rest(), 2)
 	})
 }
 

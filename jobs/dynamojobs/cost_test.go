@@ -147,7 +147,7 @@ func TestCallsOfAClaim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, step := range steps {
+		for i, step := range steps {
 			busy(t, queue, step.busy, step.busy)
 			fill(t, server.DynamoDB(awstest.Transport(t)), table, step.tenants, step.queued)
 			claim(t, queue, "") // the first one of a queue looks for what versions before left, too
@@ -156,6 +156,7 @@ func TestCallsOfAClaim(t *testing.T) {
 				claim(t, queue, "")
 			}
 			t.Logf("%s: %d claims make the calls %v, read %d entries and take the units %v", step.name, claims, m.calls, m.entries, m.units)
+			t.Attr(fmt.Sprintf("step-%d-calls/claim", i+1), fmt.Sprint(float64(m.total())/claims))
 			if n := m.total(); n > step.calls || n < claims {
 				t.Errorf("%s: %d claims made %d calls, want at most %d", step.name, claims, n, step.calls)
 			}

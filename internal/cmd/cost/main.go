@@ -27,6 +27,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/bulkops/bulkops/internal/cmd/internal/section"
 )
 
 func main() {
@@ -56,7 +58,10 @@ func run(ctx context.Context, rows int, check bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return write(file, text, check)
+	if check {
+		return section.Check(file, "cost", text)
+	}
+	return section.Put(file, "cost", text)
 }
 
 // measure counts everything with so many rows and returns the table. What servers
@@ -85,31 +90,4 @@ func measure(ctx context.Context, dynamoDB, s3 aws.Config, rows int, out io.Writ
 		return "", errors.New(more)
 	}
 	return table(rows, measured, bare, job.poll), nil
-}
-
-// The table stands between these lines.
-const (
-	begin = "<!-- made by make cost -->\n"
-	end   = "<!-- end of what make cost made -->\n"
-)
-
-// write puts the table into the file, or returns an error if another is there.
-func write(file, text string, check bool) error {
-	was, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, ok1 := strings.Cut(string(was), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		return fmt.Errorf("%s has no lines %q and %q to put the table between", file, strings.TrimSpace(begin), strings.TrimSpace(end))
-	}
-	now := before + begin + text + end + after
-	switch {
-	case now == string(was):
-		return nil
-	case check:
-		return fmt.Errorf("imports do not cost what %s says, but:\n%s\nIf that is meant: make cost", file, text)
-	}
-	return os.WriteFile(file, []byte(now), 0o644)
 }

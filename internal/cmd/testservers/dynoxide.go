@@ -19,6 +19,7 @@ var npmCPU = map[string]string{"amd64": "x64", "arm64": "arm64"}
 var dynoxide = server{
 	id:       "dynoxide",
 	name:     "dynoxide",
+	version:  dynoxideVersion,
 	variable: "BULKOPS_TEST_DYNOXIDE",
 	service:  serviceDynamoDB,
 	fetch: func(ctx context.Context, c *cache) (string, error) {

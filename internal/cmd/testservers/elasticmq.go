@@ -20,6 +20,7 @@ const (
 var elasticMQ = server{
 	id:       "elasticmq",
 	name:     "ElasticMQ",
+	version:  elasticMQVersion,
 	variable: "BULKOPS_TEST_SQS",
 	service:  serviceSQS,
 	fetch: func(ctx context.Context, c *cache) (string, error) {

@@ -21,6 +21,7 @@
 //	BULKOPS_TEST_S3_PROGRAM       and kills servers of its own
 //	BULKOPS_TEST_POSTGRES_PROGRAMS, BULKOPS_TEST_POSTGRES_OLDEST_PROGRAMS
 //	                              folders of the programs of Postgres, for the same
+//	BULKOPS_TEST_SERVERS          names and versions of the servers that were started
 //	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings
 //	BULKOPS_TEST_CSV_SPECTRUM     folder of csv-spectrum, cases for CSV readers
 //
@@ -174,9 +175,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 // environment is that of the command: ours, and what is to be known of servers and data.
 func (o *options) environment(running []*process, data []string) []string {
 	env := append(os.Environ(), data...)
+	var names []string
 	for _, r := range running {
 		env = append(env, r.env...)
+		names = append(names, r.name)
 	}
+	env = append(env, "BULKOPS_TEST_SERVERS="+strings.Join(names, ", "))
 	if o.require {
 		env = append(env, requireVariable+"=1")
 	}
@@ -199,7 +203,7 @@ func startAll(ctx context.Context, c *cache, all []server) (running []*process, 
 		}
 		wg.Go(func() {
 			if processes[i], errs[i] = start(ctx, c, s); errs[i] != nil {
-				errs[i] = fmt.Errorf("%s: %w", s.name, errs[i])
+				errs[i] = fmt.Errorf("%s: %w", s.title(), errs[i])
 			}
 		})
 	}

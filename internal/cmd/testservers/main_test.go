@@ -89,6 +89,17 @@ func TestRunLeavesAServerAloneThatTheEnvironmentNames(t *testing.T) {
 	}
 }
 
+func TestRunTellsTheVersions(t *testing.T) {
+	one, other := fakeServer(), fakeServer()
+	one.version = "1.2"
+	other.id, other.name, other.variable = "other", "another", "BULKOPS_TEST_ANOTHER"
+	with(t, one, other)
+	code := run(t.Context(), []string{"-cache", t.TempDir(), "--", "sh", "-c", `test "$BULKOPS_TEST_SERVERS" = "a fake 1.2, another"`}, t.Output())
+	if code != 0 {
+		t.Errorf("run returned %d", code)
+	}
+}
+
 func TestRunSaysWhatIsNotAvailable(t *testing.T) {
 	broken := fakeServer()
 	broken.fetch = func(context.Context, *cache) (string, error) { return "", errors.New("java not found") }

@@ -31,7 +31,8 @@ func postgres(id, variable, version string) server {
 	password := rand.Text()
 	return server{
 		id:       id,
-		name:     "Postgres " + version,
+		name:     "Postgres",
+		version:  version,
 		variable: variable,
 		nobody:   true,
 		fetch: func(ctx context.Context, c *cache) (string, error) {

@@ -75,7 +75,7 @@ func startOnce(ctx context.Context, c *cache, s server, dir string) (*process, e
 		os.RemoveAll(work)
 		return nil, err
 	}
-	p := &process{name: s.name, work: work, done: make(chan struct{})}
+	p := &process{name: s.title(), work: work, done: make(chan struct{})}
 	if err := p.launch(ctx, s, dir); err != nil {
 		os.RemoveAll(work)
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os/exec"
+	"strings"
 )
 
 // A server is one of the real servers: what it is called, how it is fetched and
@@ -10,6 +11,7 @@ import (
 type server struct {
 	id       string // for -only and folder names
 	name     string // for people
+	version  string
 	variable string // the environment variable that tells its URL
 	service  string // what the SDKs of AWS call what it serves, in AWS_ENDPOINT_URL_...; "" if it is not of AWS
 
@@ -35,5 +37,8 @@ type server struct {
 	url   func(port int) string
 	ready func(ctx context.Context, url string) error
 }
+
+// title is the name and the version.
+func (s *server) title() string { return strings.TrimSpace(s.name + " " + s.version) }
 
 var servers = []server{dynamoDBLocal, dynoxide, versitygw, elasticMQ, oldestPostgres, newestPostgres}

@@ -19,6 +19,7 @@ const (
 var versitygw = server{
 	id:       "versitygw",
 	name:     "versitygw",
+	version:  versitygwVersion,
 	variable: "BULKOPS_TEST_S3",
 	service:  serviceS3,
 	fetch: func(ctx context.Context, c *cache) (string, error) {

@@ -50,9 +50,12 @@ type chooser func(step int, options []option) int
 const (
 	// maxActors is how many actors share a run. If all end early there are more.
 	maxActors = 3
+	// gathering is how long a worker lets results gather before it saves them. Each step
+	// takes as long, so that there is a checkpoint wherever there is something to save.
+	gathering = time.Second
 	// quantum is how time passes, where everybody waits for it. It is longer than
 	// any backoff, so that the jitter of backoffs changes nothing.
-	quantum = 6 * time.Second
+	quantum = 200 * gathering
 	// maxSteps is how many steps a run may have, and maxRowSteps how many more for
 	// each row.
 	maxSteps    = 300
@@ -201,6 +204,8 @@ func (r *run) endless() bool {
 
 // settle waits until all actors wait, and notes the calls that came.
 func (r *run) settle() {
+	synctest.Wait()
+	time.Sleep(gathering)
 	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -131,7 +131,7 @@ func (w *world) config(a *actor) bulk.Config {
 	cfg := bulk.Config{
 		Store: truth{w}, Blobs: w.blobs, Jobs: w.jobs,
 		Parallel: w.setting.parallel, SegmentRows: w.setting.segment,
-		Lease: forEver, Poll: forEver, MaxAttempts: cmp.Or(w.setting.attempts, 1000),
+		Lease: forEver, Poll: forEver, CallTimeout: 5 * quantum, StopGrace: 2 * quantum, MaxAttempts: cmp.Or(w.setting.attempts, 1000),
 		Logger: slog.New(slog.DiscardHandler), WorkerName: "other",
 	}
 	if a != nil {
