@@ -7,8 +7,8 @@ const (
 	// minMaxMemory is the least [Config.MaxMemory]: what a decoder may hold of a
 	// single row.
 	minMaxMemory = maxRowBuffers
-	// maxRowBuffers is what the buffers of a decoder grow to at most, for a row of
-	// unlimited length.
+	// maxRowBuffers is what the buffers of a decoder, and of the body before it, grow to
+	// at most, for a row of unlimited length.
 	maxRowBuffers = 32 << 20
 	// bufferFactor is what a decoder holds for a byte that it has read and not given
 	// out yet: buffers double, and the old one is copied to the new one.
@@ -35,11 +35,13 @@ type held struct {
 	keep int
 	put  int64
 
+	buffered int64 // by the body before a decoder
 	fresh    int64 // bytes that were read since the last row
 	buffers  int64 // the most of these
 	kept     int64 // for rows
 	streamed int64
 	rows     int
+	reserved int64 // what was enough so far
 }
 
 // newHeld returns what a request holds. Rows that it is sent for are kept until there
@@ -50,6 +52,12 @@ func (h *Handler) newHeld(hold *hold, async bool) *held {
 		d.keep = h.cfg.Importer.SyncThreshold()
 	}
 	return d
+}
+
+// buffer counts the buffer of the body, which has grown to that size.
+func (d *held) buffer(size int) error {
+	d.buffered = int64(size)
+	return d.reserve()
 }
 
 // read counts n bytes of the body that a decoder has read.
@@ -77,7 +85,15 @@ func (d *held) row(row bulk.Row) error {
 }
 
 func (d *held) reserve() error {
-	return d.hold.grow(min(bufferFactor*d.buffers, maxRowBuffers) + d.kept + min(putFactor*d.streamed, d.put))
+	n := min(d.buffered+bufferFactor*d.buffers, maxRowBuffers) + d.kept + min(putFactor*d.streamed, d.put)
+	if n <= d.reserved {
+		return nil
+	}
+	if err := d.hold.grow(n); err != nil {
+		return err
+	}
+	d.reserved = n
+	return nil
 }
 
 // heldRows are the rows of a request, counted as they pass.
