@@ -3,16 +3,23 @@ package httpapi_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync"
@@ -348,3 +355,207 @@ func (c *benchConn) post(text []byte) error {
 	}
 	return nil
 }
+
+// BenchmarkMemoryOfMillionRows measures the memory that it takes to accept and to run a job of
+// 10,000 and of 1,000,000 rows of about 370 bytes: the live heap above that before, after a
+// garbage collection, the most of about 20 looks on the way. Blobs are files and the store
+// forgets, so nothing counts but the request and the worker. heap-MB is that of the worker with
+// 1,000,000 rows, heap-million/heap-10k how many times as much that is as with 10,000, and
+// accept-bytes/body the heap while the million is accepted, by its body of 370 MB.
+func BenchmarkMemoryOfMillionRows(b *testing.B) {
+	var accept, work, ratio float64
+	for b.Loop() {
+		_, few := heapOfJob(b, 10_000)
+		body, many := heapOfJob(b, 1_000_000)
+		accept, work, ratio = max(accept, body), max(work, many), max(ratio, many/few)
+	}
+	b.ReportMetric(work/1e6, "heap-MB")
+	b.ReportMetric(ratio, "heap-million/heap-10k")
+	b.ReportMetric(accept, "accept-bytes/body")
+}
+
+// heapOfJob returns the most live heap while the job is accepted, by the size of its body, and
+// while a worker runs it, in bytes.
+func heapOfJob(b *testing.B, rows int) (accept, work float64) {
+	b.Helper()
+	var accepting, working heapPeak
+	blobs := &fileBlobs{dir: b.TempDir(), wait: working.wait}
+	cfg := bulk.Config{
+		Store: forgetful{working.every(rows / 20 / bulk.MaxBatch), working.wait}, Blobs: blobs, Jobs: memjobs.New(),
+		MaxUsers: rows, Logger: slog.New(slog.DiscardHandler),
+	}
+	importer, err := bulk.NewImporter(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	worker, err := bulk.NewWorker(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	handler, err := httpapi.New(httpapi.Config{Importer: importer, Authorize: authorize, MaxBody: 1 << 40})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := &rowStream{rows: rows, look: accepting.every(rows / 20)}
+	accepting.begin()
+	r := httptest.NewRequest(http.MethodPost, usersPath, body)
+	r.Header = http.Header{"Authorization": {"Bearer " + admin}, "Content-Type": {"application/json"}}
+	rec := httptest.NewRecorder()
+	handler.ServeHTTP(rec, r)
+	var answer struct{ Data struct{ JobID string } }
+	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || rec.Code != http.StatusAccepted {
+		b.Fatalf("%d: %s, %v", rec.Code, rec.Body, err)
+	}
+	working.begin()
+	blobs.look = working.every(rows / 20 * 128 / (32 << 10)) // and while the results are composed
+	if err := worker.RunJob(b.Context(), answer.Data.JobID); err != nil {
+		b.Fatal(err)
+	}
+	job, err := importer.JobByID(b.Context(), answer.Data.JobID)
+	if err != nil || job.Progress.Summary.Created != rows {
+		b.Fatalf("%+v, %v", job, err)
+	}
+	return accepting.most() / float64(body.sent), working.most()
+}
+
+// A heapPeak is the most live heap above that of its begin. The backends stand still during a
+// look, as what is allocated while the collector works counts as live.
+type heapPeak struct {
+	mu         sync.Mutex
+	idle, peak float64
+}
+
+// wait returns once no look is under way.
+func (p *heapPeak) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+}
+
+func liveHeap() float64 {
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return float64(sample[0].Value.Uint64())
+}
+
+func (p *heapPeak) begin() {
+	runtime.GC() // what pools keep is gone after two
+	p.idle = liveHeap()
+}
+
+func (p *heapPeak) most() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.peak - p.idle
+}
+
+// every returns a function that looks at the heap at each nth of its calls.
+func (p *heapPeak) every(n int) func() {
+	calls := 0
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if calls++; calls%max(n, 1) == 0 {
+			time.Sleep(time.Millisecond) // until the others stand still
+			p.peak = max(p.peak, liveHeap())
+		}
+	}
+}
+
+// A rowStream is a body of so many rows that takes no memory.
+type rowStream struct {
+	rows, row int
+	unread    []byte
+	sent      int
+	look      func() // is called for each row
+}
+
+func (s *rowStream) Read(p []byte) (int, error) {
+	if len(s.unread) == 0 {
+		if s.row == s.rows {
+			return 0, io.EOF
+		}
+		text := benchBody(s.row, 1)
+		row := bytes.TrimSuffix(bytes.TrimPrefix(text, []byte(`{"users":[`)), []byte("]}"))
+		switch s.row {
+		case 0:
+			s.unread = append(append(s.unread, `{"users":[`...), row...)
+		default:
+			s.unread = append([]byte{','}, row...)
+		}
+		if s.row++; s.row == s.rows {
+			s.unread = append(s.unread, "]}"...)
+		}
+		s.look()
+	}
+	n := copy(p, s.unread)
+	s.unread = s.unread[n:]
+	s.sent += n
+	return n, nil
+}
+
+// forgetful is a store that takes all users and has none.
+type forgetful struct {
+	look func()
+	wait func()
+}
+
+func (f forgetful) Lookup(_ context.Context, _ string, refs []bulk.Ref) ([]bulk.Found, error) {
+	f.wait()
+	return make([]bulk.Found, len(refs)), nil
+}
+
+func (f forgetful) Commit(_ context.Context, _ string, writes []bulk.Write) []error {
+	f.look()
+	return make([]error, len(writes))
+}
+
+// fileBlobs are blobs in files.
+type fileBlobs struct {
+	dir  string
+	wait func() // is called before each read
+	look func() // is called for each read of a results file that is put
+}
+
+func (f *fileBlobs) name(key string) string { return filepath.Join(f.dir, url.PathEscape(key)) }
+
+func (f *fileBlobs) Put(_ context.Context, key string, r io.Reader, _ bulk.BlobInfo) error {
+	file, err := os.OpenFile(f.name(key), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return bulk.ErrBlobExists
+	}
+	if err != nil {
+		return err
+	}
+	look := f.look
+	_, err = io.Copy(file, readerFunc(func(p []byte) (int, error) {
+		if look != nil && strings.Contains(key, "results") {
+			look()
+		}
+		f.wait()
+		return r.Read(p)
+	}))
+	return errors.Join(err, file.Close())
+}
+
+func (f *fileBlobs) Get(_ context.Context, key string) (io.ReadCloser, error) {
+	file, err := os.Open(f.name(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, bulk.ErrBlobNotFound
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{readerFunc(func(p []byte) (int, error) { f.wait(); return file.Read(p) }), file}, err
+}
+
+func (f *fileBlobs) Delete(_ context.Context, key string) error {
+	if err := os.Remove(f.name(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

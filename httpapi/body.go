@@ -31,7 +31,7 @@ func (h *Handler) openBody(c *call, held *held) (*body, error) {
 		c.w.sent = newArrival(c, h.cfg.BodyIdle, h.cfg.BodyTimeout)
 		// It tells the server to close the connection when the limit is exceeded,
 		// which takes the server's own ResponseWriter.
-		b.decoded = newBodyBuffer(http.MaxBytesReader(c.w.ResponseWriter, c.w.sent, h.cfg.MaxBody), c.r.ContentLength, held)
+		b.decoded = buffered(http.MaxBytesReader(c.w.ResponseWriter, c.w.sent, h.cfg.MaxBody), c.r.ContentLength, held)
 	}
 	if zipped {
 		b.decoded = &gunzip{src: b.decoded, limit: h.cfg.MaxDecoded, left: h.cfg.MaxDecoded}
@@ -73,19 +73,19 @@ type bodyBuffer struct {
 }
 
 const (
-	// firstBodyBuffer is what a body's buffer begins with at most, lastBodyBuffer what it
+	// firstBodyBuffer is what the buffer of a body begins with, lastBodyBuffer what it
 	// grows to, and bodyBufferGrowth how many times as large the next one is.
 	firstBodyBuffer, lastBodyBuffer = 16 << 10, 256 << 10
 	bodyBufferGrowth                = 4
 )
 
-// newBodyBuffer returns a reader of a body of that length, negative if it is not known.
-func newBodyBuffer(src io.Reader, length int64, held *held) *bodyBuffer {
-	size := int64(firstBodyBuffer)
-	if length >= 0 {
-		size = min(size, length+1) // which does not fill it
+// buffered returns a reader of a body of that length, negative if it is not known. A short
+// body is not worth a buffer.
+func buffered(src io.Reader, length int64, held *held) io.Reader {
+	if 0 <= length && length < firstBodyBuffer {
+		return src
 	}
-	return &bodyBuffer{src: src, held: held, buf: make([]byte, size)}
+	return &bodyBuffer{src: src, held: held, buf: make([]byte, firstBodyBuffer)}
 }
 
 func (b *bodyBuffer) Read(p []byte) (int, error) {

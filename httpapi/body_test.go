@@ -45,12 +45,11 @@ func TestBodyBufferGrowsWithWhatArrives(t *testing.T) {
 		"of a known length":      {1 << 30, 80 << 10, 80 << 10, []int{16 << 10, 64 << 10, 256 << 10}, 256 << 10},
 		"one that trickles":      {1000, 3000, -1, []int{16 << 10, 16 << 10, 16 << 10, 16 << 10}, 0},
 		"one that does not come": {0, 0, 64 << 20, []int{16 << 10}, 0},
-		"a short one":            {1 << 30, 7000, 7000, []int{7001, 7001}, 0},
-		"an empty one":           {1 << 30, 0, 0, []int{1}, 0},
+		"the shortest":           {1 << 30, 16 << 10, 16 << 10, []int{16 << 10, 64 << 10}, 64 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			src, held := &asked{step: test.step, left: test.left}, bodyHold(1<<20)
-			n, err := io.Copy(io.Discard, newBodyBuffer(src, test.length, held))
+			n, err := io.Copy(io.Discard, buffered(src, test.length, held))
 			require.NoError(t, err)
 			assert.EqualValues(t, test.left, n)
 			assert.Equal(t, test.sizes, src.sizes)
@@ -59,15 +58,24 @@ func TestBodyBufferGrowsWithWhatArrives(t *testing.T) {
 	}
 }
 
+// A short body costs no buffer.
+func TestShortBodiesAreNotBuffered(t *testing.T) {
+	for _, length := range []int64{0, 16<<10 - 1} {
+		src := new(asked)
+		assert.Same(t, src, buffered(src, length, bodyHold(1<<20)))
+	}
+}
+
 func TestBodyBufferIsAReader(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 10_000)
 	for name, src := range map[string]io.Reader{
 		"whole": bytes.NewReader(content), "halves": iotest.HalfReader(bytes.NewReader(content)), "data with the error": iotest.DataErrReader(bytes.NewReader(content)),
 	} {
-		require.NoError(t, iotest.TestReader(newBodyBuffer(src, -1, bodyHold(1<<20)), content), name)
+		require.NoError(t, iotest.TestReader(buffered(src, -1, bodyHold(1<<20)), content), name)
 	}
 	reset := errors.New("reset")
-	r := newBodyBuffer(iotest.DataErrReader(io.MultiReader(bytes.NewReader(content[:9]), iotest.ErrReader(reset))), -1, bodyHold(1<<20))
+	src := iotest.DataErrReader(io.MultiReader(bytes.NewReader(content[:9]), &failsOnce{reset}))
+	r := buffered(src, -1, bodyHold(1<<20))
 	got, err := io.ReadAll(r)
 	assert.Equal(t, content[:9], got, "rule: what came before an error is read")
 	assert.Equal(t, reset, err)
@@ -75,22 +83,21 @@ func TestBodyBufferIsAReader(t *testing.T) {
 	assert.Equal(t, reset, err, "rule: the error stays")
 }
 
+// failsOnce is a body that fails, and then ends.
+type failsOnce struct{ err error }
+
+func (f *failsOnce) Read([]byte) (int, error) {
+	err := f.err
+	f.err = io.EOF
+	return 0, err
+}
+
 // A body for whose buffer there is no memory is refused, and not read on.
 func TestBodyBufferIsCounted(t *testing.T) {
 	held := bodyHold(128 << 10)
 	src := &asked{step: 1 << 30, left: 1 << 20}
-	n, err := io.Copy(io.Discard, newBodyBuffer(src, -1, held))
+	n, err := io.Copy(io.Discard, buffered(src, -1, held))
 	assert.Equal(t, http.StatusRequestEntityTooLarge, statusOf(err))
 	assert.EqualValues(t, (16+64)<<10, n)
 	assert.Len(t, src.sizes, 2)
-}
-
-// A request that holds no more than before does not ask again.
-func TestHeldAsksForWhatIsNew(t *testing.T) {
-	held := bodyHold(1 << 20)
-	require.NoError(t, held.read(100<<10))
-	held.hold.close() // refuses whoever asks
-	held.fresh = 0
-	assert.NoError(t, held.read(100<<10))
-	assert.Error(t, held.read(1))
 }

@@ -41,7 +41,6 @@ type held struct {
 	kept     int64 // for rows
 	streamed int64
 	rows     int
-	reserved int64 // what was enough so far
 }
 
 // newHeld returns what a request holds. Rows that it is sent for are kept until there
@@ -85,15 +84,7 @@ func (d *held) row(row bulk.Row) error {
 }
 
 func (d *held) reserve() error {
-	n := min(d.buffered+bufferFactor*d.buffers, maxRowBuffers) + d.kept + min(putFactor*d.streamed, d.put)
-	if n <= d.reserved {
-		return nil
-	}
-	if err := d.hold.grow(n); err != nil {
-		return err
-	}
-	d.reserved = n
-	return nil
+	return d.hold.grow(min(d.buffered+bufferFactor*d.buffers, maxRowBuffers) + d.kept + min(putFactor*d.streamed, d.put))
 }
 
 // heldRows are the rows of a request, counted as they pass.
