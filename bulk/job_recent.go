@@ -15,19 +15,22 @@ type recent struct {
 	size  int
 }
 
-// maxRecent bounds what is kept. A result takes about 100 bytes.
-const maxRecent = 4 << 20
+// maxRecent bounds the memory for what is kept. A result takes about 110 bytes, so a
+// request of [DefaultMaxUsers] fits.
+const maxRecent = 2 << 20
 
+// keep keeps a copy of text, which may have much more room than it needs.
 func (r *recent) keep(key string, text []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.size+len(text) > maxRecent {
 		return
 	}
+	text = bytes.Clone(text)
 	if r.blobs == nil {
 		r.blobs = make(map[string][]byte)
 	}
-	r.size += len(text)
+	r.size += cap(text)
 	r.blobs[key] = text
 }
 

@@ -33,6 +33,7 @@ type resultsFile struct {
 	head    resultsHead
 	segment int // the next segment to stream
 	payload *payloadRows
+	lines   *lineReader // of the segments, one after the other; nil before the first
 
 	buf    []byte
 	unread []byte
@@ -171,9 +172,12 @@ func (f *resultsFile) copyBlob(key string) error {
 		return err
 	}
 	defer r.Close()
-	lines := newLineReader(r)
+	if f.lines == nil {
+		f.lines = newLineReader(r)
+	}
+	f.lines.in.Reset(r)
 	for {
-		line, err := lines.line()
+		line, err := f.lines.line()
 		if err == io.EOF {
 			return nil
 		}

@@ -31,7 +31,7 @@ func (h *Handler) openBody(c *call, held *held) (*body, error) {
 		c.w.sent = newArrival(c, h.cfg.BodyIdle, h.cfg.BodyTimeout)
 		// It tells the server to close the connection when the limit is exceeded,
 		// which takes the server's own ResponseWriter.
-		b.decoded = http.MaxBytesReader(c.w.ResponseWriter, c.w.sent, h.cfg.MaxBody)
+		b.decoded = buffered(http.MaxBytesReader(c.w.ResponseWriter, c.w.sent, h.cfg.MaxBody), c.r.ContentLength, held)
 	}
 	if zipped {
 		b.decoded = &gunzip{src: b.decoded, limit: h.cfg.MaxDecoded, left: h.cfg.MaxDecoded}
@@ -56,6 +56,64 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, err
 	}
 	return n, &bodyError{err}
+}
+
+// A bodyBuffer reads a body in large pieces. Decoders ask for 4 KB at most, and of a connection
+// each read costs a system call and a new deadline.
+//
+// It begins small and grows as long as what arrives fills it, so a body that never comes holds
+// next to nothing, whatever its length is said to be.
+type bodyBuffer struct {
+	src    io.Reader
+	held   *held
+	buf    []byte
+	filled bool // by the last read
+	unread []byte
+	err    error // that follows what is unread
+}
+
+const (
+	// firstBodyBuffer is what the buffer of a body begins with, lastBodyBuffer what it
+	// grows to, and bodyBufferGrowth how many times as large the next one is.
+	firstBodyBuffer, lastBodyBuffer = 16 << 10, 256 << 10
+	bodyBufferGrowth                = 4
+)
+
+// buffered returns a reader of a body of that length, negative if it is not known. A short
+// body is not worth a buffer.
+func buffered(src io.Reader, length int64, held *held) io.Reader {
+	if 0 <= length && length < firstBodyBuffer {
+		return src
+	}
+	return &bodyBuffer{src: src, held: held, buf: make([]byte, firstBodyBuffer)}
+}
+
+func (b *bodyBuffer) Read(p []byte) (int, error) {
+	if len(b.unread) == 0 && b.err == nil {
+		if err := b.fill(); err != nil {
+			return 0, err
+		}
+	}
+	if len(b.unread) == 0 {
+		return 0, b.err
+	}
+	n := copy(p, b.unread)
+	b.unread = b.unread[n:]
+	return n, nil
+}
+
+// fill reads the next piece.
+func (b *bodyBuffer) fill() error {
+	if b.filled && len(b.buf) < lastBodyBuffer {
+		size := min(bodyBufferGrowth*len(b.buf), lastBodyBuffer)
+		if err := b.held.buffer(size); err != nil {
+			return err
+		}
+		b.buf = make([]byte, size)
+	}
+	n, err := b.src.Read(b.buf)
+	b.filled, b.unread, b.err = n == len(b.buf), b.buf[:n], err
+	return nil
 }
 
 // A bodyError is a body that could not be read, because the connection broke or

@@ -7,8 +7,8 @@ const (
 	// minMaxMemory is the least [Config.MaxMemory]: what a decoder may hold of a
 	// single row.
 	minMaxMemory = maxRowBuffers
-	// maxRowBuffers is what the buffers of a decoder grow to at most, for a row of
-	// unlimited length.
+	// maxRowBuffers is what the buffers of a decoder, and of the body before it, grow to
+	// at most, for a row of unlimited length.
 	maxRowBuffers = 32 << 20
 	// bufferFactor is what a decoder holds for a byte that it has read and not given
 	// out yet: buffers double, and the old one is copied to the new one.
@@ -35,6 +35,7 @@ type held struct {
 	keep int
 	put  int64
 
+	buffered int64 // by the body before a decoder
 	fresh    int64 // bytes that were read since the last row
 	buffers  int64 // the most of these
 	kept     int64 // for rows
@@ -50,6 +51,12 @@ func (h *Handler) newHeld(hold *hold, async bool) *held {
 		d.keep = h.cfg.Importer.SyncThreshold()
 	}
 	return d
+}
+
+// buffer counts the buffer of the body, which has grown to that size.
+func (d *held) buffer(size int) error {
+	d.buffered = int64(size)
+	return d.reserve()
 }
 
 // read counts n bytes of the body that a decoder has read.
@@ -77,7 +84,7 @@ func (d *held) row(row bulk.Row) error {
 }
 
 func (d *held) reserve() error {
-	return d.hold.grow(min(bufferFactor*d.buffers, maxRowBuffers) + d.kept + min(putFactor*d.streamed, d.put))
+	return d.hold.grow(min(d.buffered+bufferFactor*d.buffers, maxRowBuffers) + d.kept + min(putFactor*d.streamed, d.put))
 }
 
 // heldRows are the rows of a request, counted as they pass.

@@ -1038,4 +1038,23 @@ var bulkFaults = []mutation{
 		old: `	logEnd(ctx, a.cfg.Logger, a.job)
 `, test: "^TestLogOfEndedJobs$",
 	},
+	// What a worker keeps of its results.
+	{
+		name: "the room of a result counts for nothing", file: "bulk/job_recent.go",
+		old: `	r.size += cap(text)
+`, new: `	r.size += len(text)
+`,
+		test: "^TestRecentIsBoundedInMemory$",
+	},
+	{
+		name: "results are kept with all their room", file: "bulk/job_recent.go",
+		old: `	text = bytes.Clone(text)
+`, new: ``,
+		test: "^TestRecentIsBoundedInMemory$",
+	},
+	{
+		name: "a reader for each segment", file: "bulk/job_results.go",
+		old: `if f.lines == nil {`, new: `if true {`,
+		test: "^TestResultsFileHasOneReader$",
+	},
 }

@@ -1,0 +1,51 @@
+package bulk
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What is kept takes no more memory than the bound, and texts with room to spare do not
+// take it up.
+func TestRecentIsBoundedInMemory(t *testing.T) {
+	const size = 60_001 // of no class of the allocator
+	var r recent
+	for i := range 3 * maxRecent / size {
+		text := append(make([]byte, 0, 10*size), bytes.Repeat([]byte{'x'}, size)...)
+		r.keep(fmt.Sprint(i), text)
+		clear(text) // it is the caller's
+	}
+	held := 0
+	for _, text := range r.blobs {
+		held += cap(text)
+		require.Equal(t, bytes.Repeat([]byte{'x'}, size), text)
+	}
+	assert.Equal(t, r.size, held, "rule: room counts too")
+	assert.LessOrEqual(t, held, maxRecent+size, "rule: one text may exceed the bound by its room")
+	assert.Greater(t, len(r.blobs), maxRecent/size*8/10, "rule: no text is kept with more room than it needs")
+}
+
+// The segments of a results file are read with one buffer.
+func TestResultsFileHasOneReader(t *testing.T) {
+	job, blobs := composeJob(t)
+	at := &checkpoint{Spans: []span{{Token: 7, Until: 2}}}
+	blobs[segmentKey(job, 0, 7)] = lines(rowResults(0, 4, StatusCreated))
+	blobs[segmentKey(job, 1, 7)] = lines(rowResults(4, 4, StatusUpdated))
+	job.Progress.Rows = 8
+	c := &composition{blobs: guarded(blobs), backoff: syncBackoff, job: job, at: at}
+	f := c.file(t.Context(), resultsHead{})
+	require.NoError(t, f.fillSegment(0, 0, 4))
+	first := f.lines
+	require.NotNil(t, first)
+	require.NoError(t, f.fillSegment(1, 4, 8))
+	assert.Same(t, first, f.lines)
+	want := lines(append(rowResults(0, 4, StatusCreated), rowResults(4, 4, StatusUpdated)...))
+	assert.Equal(t, want[:len(want)-1], string(bytes.ReplaceAll(f.buf, []byte("},\n{"), []byte("}\n{"))))
+	_, err := first.in.ReadByte()
+	assert.Equal(t, io.EOF, err)
+}
