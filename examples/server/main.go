@@ -13,6 +13,8 @@
 // on a server that -dynamodb-endpoint or -s3-endpoint names, it creates those that
 // are missing.
 //
+// The page for administrators is at /console/; who opens /signin and enters a token can use it.
+//
 // It prints the curl lines to try. Without -tokens it makes up a token for one
 // admin and prints that too. SIGTERM and SIGINT stop it gracefully: it answers
 // the requests under way, then the workers save their progress and give up their
@@ -38,6 +40,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/httpapi"
+	"github.com/bulkops/bulkops/httpapi/console"
 )
 
 const (
@@ -168,18 +171,24 @@ func serve(ctx context.Context, opts *options, stdout, stderr io.Writer) error {
 	return serveHTTP(ctx, listener, handler, logger)
 }
 
-// newHandler returns the API under its own path; a host has more paths than that.
+// newHandler returns the API, the page for administrators and where they sign in.
 func newHandler(cfg bulk.Config, tokens tokens) (http.Handler, error) {
 	importer, err := bulk.NewImporter(cfg)
 	if err != nil {
 		return nil, err
 	}
-	api, err := httpapi.New(httpapi.Config{Importer: importer, Authorize: tokens.authorize})
+	api, err := httpapi.New(httpapi.Config{Importer: importer, Authorize: tokens.authorizePage})
+	if err != nil {
+		return nil, err
+	}
+	page, err := console.New(console.Config{SignIn: "/signin"})
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/bulk/", api)
+	mux.Handle("/console/", page)
+	mux.HandleFunc("/signin", tokens.signIn)
 	return mux, nil
 }
 

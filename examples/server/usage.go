@@ -52,5 +52,6 @@ func printUsage(out io.Writer, url string, backend *backend, opts *options) {
 	} else {
 		fmt.Fprint(out, "\nTOKEN=...  # one of -tokens\n")
 	}
+	fmt.Fprintf(out, "# the page for administrators: %s/console/\n", url)
 	fmt.Fprint(out, strings.NewReplacer("URL", url, "THRESHOLD", fmt.Sprint(opts.syncThreshold)).Replace(curls))
 }

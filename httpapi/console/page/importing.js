@@ -1,0 +1,207 @@
+// One import: a file, what its columns are, its options, and its parts. What it takes to go
+// on with it after a reload is kept in the storage of the tab, which has no row of the file.
+
+const stored = "bulkops.import";
+
+const defaults = { upsert: true, skipDuplicates: false, sendWelcomeEmail: false, updateOnly: false, merge: "merge", maxFailed: null };
+
+// Limits of a request, until the service says that it has others.
+const limits = { maxRows: 10_000, maxBytes: 60 << 20 };
+
+class Import {
+  // store has the rows while the file is known; null after a reload.
+  store = null;
+  stop = new AbortController();
+
+  constructor(state) {
+    // phase: "mapping", "checking", "preview", "running", "ended"
+    this.state = state;
+  }
+
+  static begin(file, described) {
+    return new Import({
+      id: randomId(), phase: "mapping", name: file.name, file: described, targets: [], options: { ...defaults, ...pick(described.options) },
+      label: "", parts: [],
+    });
+  }
+
+  // restored returns the import that the tab had before it was reloaded.
+  static restored() {
+    try {
+      const state = JSON.parse(sessionStorage.getItem(stored));
+      return state ? new Import(state) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  save() {
+    const { file: { sample, kinds, nearly, ...file }, ...state } = this.state;
+    try {
+      sessionStorage.setItem(stored, JSON.stringify({ ...state, file }));
+    } catch {
+      // Without storage a reload forgets the import.
+    }
+  }
+
+  forget() {
+    this.stop.abort(new DOMException("left", "AbortError"));
+    this.store?.close();
+    sessionStorage.removeItem(stored);
+  }
+
+  get unsent() { return this.state.parts.filter((part) => !part.job).length; }
+  get needsFile() { return !this.store && this.unsent > 0; }
+
+  label(i) {
+    return `${this.state.label} [${this.state.id} ${i + 1}/${this.state.parts.length}]`.trim();
+  }
+
+  query(i, dryRun) {
+    const { upsert, skipDuplicates, sendWelcomeEmail, updateOnly, merge, maxFailed } = this.state.options;
+    return { upsert, skipDuplicates, sendWelcomeEmail, dryRun, updateOnly: updateOnly || null, merge: merge === "merge" ? null : merge, maxFailed, label: this.label(i) };
+  }
+
+  get contentType() { return this.state.file.format === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson"; }
+
+  async post(i, dryRun) {
+    const { first, rows: count } = this.state.parts[i];
+    const body = await this.store.call("body", { first, rows: count, targets: this.state.targets });
+    const headers = { "Content-Type": this.contentType, Prefer: "respond-async" };
+    // A dry run has no key: another one is to see what has changed in between.
+    if (!dryRun) headers["Idempotency-Key"] = `console-${this.state.file.digest.slice(0, 16)}-${this.state.id}.${i + 1}`;
+    const { data } = await api.call("POST", "users", { query: this.query(i, dryRun), headers, body, signal: this.stop.signal });
+    return data.jobId;
+  }
+
+  // check runs all parts dry. see is called with the counts so far, and done rows of all.
+  async check(see) {
+    const { state } = this;
+    state.phase = "checking";
+    await this.divide();
+    await this.store.call("clearResults");
+    for (let i = 0; i < state.parts.length; i++) {
+      const part = state.parts[i];
+      part.check = await this.postDivided(i);
+      this.save();
+      await this.fetchPart(part, part.check, see);
+    }
+    state.phase = "preview";
+    this.save();
+  }
+
+  // postDivided sends the first dry run, which learns the limits of the service.
+  async postDivided(i) {
+    for (;;) {
+      try {
+        return await this.post(i, true);
+      } catch (error) {
+        const limit = error.details?.limit;
+        if (i > 0 || !limit || !["TOO_MANY_USERS", "BODY_TOO_LARGE"].includes(error.code)) throw error;
+        const key = error.code === "TOO_MANY_USERS" ? "maxRows" : "maxBytes";
+        if (limit >= limits[key] && this.state.parts.length > 1) throw error;
+        limits[key] = Math.min(limit, limits[key]);
+        const before = this.state.parts.length;
+        await this.divide();
+        if (this.state.parts.length === before) throw error;
+      }
+    }
+  }
+
+  async divide() { this.state.parts = await this.store.call("plan", limits); }
+
+  async fetchPart(part, id, see) {
+    const job = await api.follow(id, (job) => see(part, job), this.stop.signal);
+    if (job.status === "failed") throw new Refused(200, job.error ?? {});
+    const bytes = await api.results(id, { format: "ndjson" }, this.stop.signal);
+    await this.store.call("addResults", { first: part.first, bytes });
+    return job;
+  }
+
+  // run imports the parts, each once the one before has been applied, so that all rows apply
+  // in the order of the file. It stops behind a part that did not end well.
+  async run(see) {
+    const { state } = this;
+    state.phase = "running";
+    state.startedAt ??= new Date().toISOString();
+    state.stopped = null;
+    this.save();
+    for (let i = 0; i < state.parts.length; i++) {
+      const part = state.parts[i];
+      if (part.state && isEnded(part.state)) continue;
+      if (!part.job) {
+        if (!this.store) return;
+        part.job = await this.post(i, false);
+        this.save();
+      }
+      const job = await api.follow(part.job, (job) => { part.state = brief(job); see(part, job); }, this.stop.signal);
+      part.state = brief(job);
+      this.save();
+      if (job.status !== "completed") {
+        state.stopped = { part: i, status: job.status, error: job.error };
+        break;
+      }
+    }
+    state.phase = "ended";
+    this.save();
+  }
+
+  // adopt finds the jobs of parts that were accepted while the page was reloaded.
+  async adopt() {
+    if (this.unsent === 0 || this.state.phase !== "running") return;
+    const { data } = await api.call("GET", "jobs", { query: { limit: 100 }, signal: this.stop.signal });
+    for (const job of data.jobs) {
+      const tag = labelTag(job.label);
+      if (tag?.id === this.state.id && tag.part && !job.options.dryRun) this.state.parts[tag.part - 1].job ??= job.jobId;
+    }
+    this.save();
+  }
+
+  // collect fetches the results of all jobs.
+  async collect(see) {
+    this.store ??= new RowStore();
+    await this.store.call("clearResults");
+    for (const part of this.state.parts) {
+      if (part.job) await this.fetchResults(part);
+      see?.(part);
+    }
+    return this.store.call("summary");
+  }
+
+  async fetchResults(part) {
+    const bytes = await api.results(part.job, { format: "ndjson" }, this.stop.signal);
+    return this.store.call("addResults", { first: part.first, bytes });
+  }
+}
+
+// brief is what is kept of a job.
+function brief({ jobId, status, summary, processedRecords, totalRecords, error }) {
+  return { jobId, status, summary, processedRecords, totalRecords, error };
+}
+
+// pick takes those of a file's options that there are.
+function pick(options) {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([name]) => name in defaults));
+}
+
+function randomId() {
+  return [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Labels end with a tag by which the page knows the jobs that belong together:
+// "[1a2b3c4d 2/3]" is a part of an import, "[1a2b3c4d mends ID]" has rows of another one, mended,
+// ID being the id of an import or of a job.
+const tagged = /\s*\[([0-9a-f]{8}) (?:(\d+)\/(\d+)|mends ([0-9a-z_-]+))\]$/;
+
+function labelTag(label) {
+  const found = tagged.exec(label);
+  return found && { id: found[1], part: Number(found[2]) || 0, parts: Number(found[3]) || 0, mends: found[4] ?? "" };
+}
+
+function labelText(label) { return label.replace(tagged, ""); }
+
+function addUp(summaries) {
+  const sum = Object.fromEntries(outcomes.map((name) => [name, 0]));
+  for (const summary of summaries) for (const name of outcomes) sum[name] += summary[name] ?? 0;
+  return sum;
+}

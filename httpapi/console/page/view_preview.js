@@ -1,0 +1,119 @@
+// The view of what would happen: the dry run and what it says.
+
+async function showPreview() {
+  if (!current || current.state.phase === "mapping") return leaveTo("#/");
+  if (current.state.phase === "running") return leaveTo("#/running");
+  if (current.state.phase === "ended") return leaveTo("#/result");
+  const shownFor = current;
+  const { signal } = leaving;
+  try {
+    if (current.state.phase === "checking") {
+      if (!current.store) return showAgain("preview", t("preview.title"), t("again.check"));
+      await runCheck();
+    } else if (!current.store) await recallCheck();
+    if (signal.aborted || current !== shownFor) return;
+    await showChecked();
+  } catch (error) {
+    if (signal.aborted || error.name === "AbortError") return;
+    view("preview", "failed", t("preview.title"), failedMessage(error), backActions());
+  }
+}
+
+function backActions() {
+  return h("div", { class: "actions" }, button(t("action.back"), { id: "back", onclick: backToMapping }));
+}
+
+function backToMapping() {
+  if (!current.store) {
+    current.forget();
+    current = null;
+  } else {
+    current.stop.abort(new DOMException("left", "AbortError"));
+    current.stop = new AbortController();
+    current.state.phase = "mapping";
+  }
+  location.hash = "#/";
+}
+
+async function runCheck() {
+  const { state } = current;
+  const done = h("p", { class: "hint" });
+  const bar = h("progress", { id: "progress", max: "100", "aria-label": t("preview.progress") });
+  view("preview", "checking", t("preview.title"), h("p", { class: "lead" }, t("preview.checking", { n: state.file.count })), bar, done, backActions());
+  say(t("preview.checking", { n: state.file.count }));
+  await current.check((part, job) => {
+    const rowsDone = part.first + job.processedRecords;
+    bar.value = (100 * rowsDone) / state.file.count;
+    done.textContent = t("progress.rows", { done: rowsDone, total: state.file.count });
+  });
+}
+
+// recallCheck gets the results of the dry run anew, after a reload.
+async function recallCheck() {
+  view("preview", "checking", t("preview.title"), h("p", { class: "lead" }, t("preview.recalling")));
+  const store = new RowStore();
+  for (const part of current.state.parts) {
+    await store.call("addResults", { first: part.first, bytes: await api.results(part.check, { format: "ndjson" }, leaving.signal) });
+  }
+  current.recalled = store;
+}
+
+async function showChecked() {
+  const { state } = current, { file } = state;
+  const store = current.store ?? current.recalled;
+  const { counts, groups } = await store.call("summary");
+  const columns = current.store ? mapped(file.headers, state.targets) : null;
+  const table = new RowsTable(store, counts, { columns, dry: true });
+  const good = counts.created + counts.updated;
+  view("preview", "ready", t("preview.title"),
+    h("p", { class: "lead" }, t("preview.lead", { n: file.count })),
+    outcomeBar(counts, true),
+    counts.failed > 0 ? message("warn", t("preview.failed", { n: counts.failed })) : message("good", t("preview.good")),
+    counts.notProcessed > 0 && message("warn", t("preview.stopped", { n: counts.notProcessed })),
+    state.parts.length > 1 && message("info", t("preview.parts", { n: state.parts.length })),
+    current.store ? h("div", { class: "actions" },
+      button(t(counts.failed ? "action.importGood" : "action.import", { n: file.count - counts.failed }), { id: "import", class: "primary", disabled: good === 0 && counts.unchanged + counts.skipped === 0, onclick: startImport }),
+      button(t("action.back"), { id: "back", onclick: backToMapping }))
+      : [fileAgain(t("again.import"), () => showChecked()), backActions()],
+    h("p", { class: "hint" }, t("action.import.hint")),
+    errorGroups(groups, columns, (group) => table.pick(group)), table.node,
+    counts.updated > 0 && h("p", { class: "hint" }, t("preview.changes")));
+  say(t("preview.ready"));
+  await table.show();
+}
+
+function startImport() {
+  current.state.phase = "running";
+  current.save();
+  location.hash = "#/running";
+}
+
+// fileAgain asks for the file that the import began with: its rows went with the page.
+function fileAgain(text, then) {
+  const problem = h("div");
+  const id = "file";
+  const input = h("input", { type: "file", id, class: "unseen", onchange: async () => {
+    const store = new RowStore();
+    try {
+      const described = await store.call("open", input.files[0], { encoding: current.state.file.encoding, separator: current.state.file.separator });
+      if (described.digest !== current.state.file.digest) throw new FileProblem("problem.otherFile", { name: input.files[0].name });
+      current.store = store;
+      if (current.state.parts.length > 0 && current.state.phase === "preview") {
+        for (const part of current.state.parts) {
+          await store.call("addResults", { first: part.first, bytes: await api.results(part.check, { format: "ndjson" }) });
+        }
+      }
+      then();
+    } catch (error) {
+      store.close();
+      current.store = null;
+      problem.replaceChildren(failedMessage(error));
+    }
+  } });
+  return h("div", { class: "message info again", id: "file-again" }, h("p", null, text), h("p", { class: "file-name" }, cellNode(current.state.name, 120)), input,
+    h("label", { for: id, class: "button" }, t("again.choose")), problem);
+}
+
+function showAgain(name, title, text) {
+  view(name, "file", title, fileAgain(text, route), backActions());
+}

@@ -1,0 +1,86 @@
+// The view of an import that runs.
+
+let running = null; // the promise of the tab's run; one at a time
+
+async function showRunning() {
+  if (!current || current.state.phase === "mapping") return leaveTo("#/");
+  if (current.state.phase === "ended") return leaveTo("#/result");
+  if (current.state.phase !== "running") return leaveTo("#/preview");
+  const { signal } = leaving;
+  const shownFor = current;
+  const panel = runningPanel();
+  try {
+    if (!running && !current.store) await current.adopt();
+    panel.update();
+    if (current.needsFile && !running) panel.askFile();
+    shownFor.watch = (part, job) => { if (!signal.aborted) panel.update(part, job); };
+    running ??= shownFor.run((part, job) => shownFor.watch(part, job)).finally(() => { running = null; });
+    await running;
+    if (signal.aborted || current !== shownFor) return;
+    if (current.state.phase === "ended") leaveTo("#/result");
+  } catch (error) {
+    if (signal.aborted || error.name === "AbortError") return;
+    panel.fail(error);
+  }
+}
+
+function runningPanel() {
+  const { state } = current;
+  const total = state.file.count;
+  const bar = h("progress", { id: "progress", max: "100", "aria-label": t("running.progress") });
+  const percent = h("p", { class: "percent", "aria-hidden": "true" });
+  const done = h("p", { id: "done" });
+  const rate = h("dd", { id: "rate" }, "–"), left = h("dd", { id: "left" }, "–"), part = h("dd", { id: "part" }, "–");
+  const picture = h("div");
+  const more = h("div");
+  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: cancelRun });
+  view("running", "running", t("running.title"),
+    h("p", { class: "lead" }, state.label ? cellNode(state.label) : cellNode(state.name)), more,
+    h("div", { class: "progress-line" }, bar, percent), done,
+    h("dl", { class: "numbers" }, h("div", null, h("dt", null, t("running.rate")), rate), h("div", null, h("dt", null, t("running.left")), left),
+      state.parts.length > 1 && h("div", null, h("dt", null, t("running.part")), part)),
+    picture, message("info", t(state.parts.length > 1 ? "running.leaveParts" : "running.leave")),
+    h("div", { class: "actions" }, cancel));
+  let spoken = -1;
+  return {
+    update(now, job) {
+      const counts = addUp(state.parts.map((each) => each.state?.summary ?? {}));
+      counts.notProcessed = 0;
+      const reached = addUp([counts]), processed = outcomes.reduce((sum, name) => sum + reached[name], 0);
+      const share = Math.floor((100 * processed) / total);
+      bar.value = share;
+      percent.textContent = `${numbers.format(share)} %`;
+      done.textContent = t("progress.rows", { done: processed, total });
+      picture.replaceChildren(outcomeBar({ ...counts, notProcessed: total - processed }));
+      if (job) {
+        rate.textContent = job.rate === null ? "–" : t("running.rateText", { n: Math.round(job.rate) });
+        const rest = (total - processed) / (job.rate || Infinity);
+        left.textContent = !job.rate ? t(job.status === "pending" ? "running.waiting" : "running.unknown") : durationText(Math.max(rest, job.etaSeconds ?? 0));
+        part.textContent = t("running.partText", { part: state.parts.indexOf(now) + 1, parts: state.parts.length });
+      }
+      const step = Math.floor(share / 10);
+      if (step !== spoken) say(t("running.said", { percent: share }));
+      spoken = step;
+    },
+    askFile() {
+      more.replaceChildren(fileAgain(t("again.run", { n: current.unsent }), () => { more.replaceChildren(); showRunning(); }));
+    },
+    fail(error) {
+      more.replaceChildren(failedMessage(error), h("div", { class: "actions" }, button(t("action.again"), { onclick: () => showRunning() })));
+    },
+  };
+}
+
+async function cancelRun() {
+  const { state } = current;
+  if (!(await confirmed(t("cancel.title"), t("cancel.text"), t("cancel.yes")))) return;
+  const part = state.parts.find((each) => each.job && !(each.state && isEnded(each.state)));
+  if (!part) return;
+  say(t("cancel.asked"));
+  document.getElementById("cancel").disabled = true;
+  try {
+    await api.call("POST", `jobs/${part.job}/cancel`);
+  } catch (error) {
+    if (error.code !== "JOB_ENDED") document.querySelector("[data-view]").append(failedMessage(error));
+  }
+}
