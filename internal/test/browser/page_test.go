@@ -64,6 +64,10 @@ func openIn(tb testing.TB, parent context.Context, h *host, path string, l look,
 	tb.Helper()
 	w := &watch{origin: h.url}
 	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(w.event))...)
+	w.dialog = func() {
+		// The page may be gone by then.
+		_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+	}
 	p := &tab{TB: tb, ctx: ctx, host: h, watch: w, downloads: tb.TempDir()}
 	tb.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil { // opens the tab

@@ -9,12 +9,14 @@ import (
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 )
 
 // A watch notes what no page may do.
 type watch struct {
 	origin string
+	dialog func() // closes one; called in a goroutine of its own
 
 	mu     sync.Mutex
 	faults []string
@@ -47,6 +49,14 @@ func (w *watch) event(event any) {
 		if e.Issue.Code == audits.InspectorIssueCodeContentSecurityPolicyIssue {
 			d := e.Issue.Details.ContentSecurityPolicyIssueDetails
 			w.fault("violates the Content-Security-Policy: %s, %s", d.ViolatedDirective, d.BlockedURL)
+		}
+	case *page.EventJavascriptDialogOpening:
+		// The page asks before it is left in the middle of an import, and never else.
+		if e.Type != page.DialogTypeBeforeunload {
+			w.fault("dialog of type %s: %s", e.Type, e.Message)
+		}
+		if w.dialog != nil {
+			go w.dialog()
 		}
 	case *network.EventRequestWillBeSent:
 		w.request(e.Request.URL)
