@@ -102,6 +102,33 @@ func (d *decision) update(p *plan, target *Stored, merge MergeMode) {
 	d.user = &Stored{User: user, Version: target.Version, Mark: target.Mark}
 }
 
+// maxChanges is how many names of changed fields a result lists: an administrator
+// reads a few, and a row may have thousands.
+const maxChanges = 100
+
+// changes names what an update changes.
+func (d *decision) changes() []string {
+	if d.status != StatusUpdated {
+		return nil
+	}
+	var names []string
+	if d.write.Patch.Email != "" {
+		names = append(names, keyEmail)
+	}
+	for _, object := range []struct {
+		name   string
+		fields Fields
+	}{{keyCustomFields, d.write.Patch.CustomFields}, {keyMetadata, d.write.Patch.Metadata}} {
+		for name := range object.fields.All() {
+			if len(names) == maxChanges {
+				return names
+			}
+			names = append(names, object.name+"."+name)
+		}
+	}
+	return names
+}
+
 // concernsOnly reports whether the row can concern no user but that one: it names
 // it, and would not change its address.
 func (p *plan) concernsOnly(user *Stored) bool {

@@ -22,6 +22,8 @@ type plan struct {
 
 	errors  []RowError
 	omitted int // errors beyond those that the row lists
+
+	changes []string // see [RowResult]
 }
 
 // readRow reads and validates the row of that index, but for the host's rules.
@@ -230,6 +232,9 @@ func (p *plan) result(status Status) RowResult {
 	r := RowResult{Index: p.index, Line: p.line, UserID: p.ID, Email: p.Email, Status: status}
 	if p.parent > 0 {
 		r.ParentIndex = new(p.parent - 1)
+	}
+	if status == StatusUpdated {
+		r.Changes = p.changes
 	}
 	return r
 }

@@ -381,6 +381,7 @@ func (s *settlement) decideRows(it *item) *item {
 		s.rules.admit(&row.plan, &d)
 		if s.opts.DryRun {
 			s.hideMadeUp(row, &d)
+			row.plan.changes = d.changes()
 		}
 		user = d.user
 		if lead == nil && d.write == nil {

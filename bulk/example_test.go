@@ -218,10 +218,10 @@ func ExampleOptions_dryRun() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(report.Results[0].Status, report.Results[1].Status)
+	fmt.Println(report.Results[0].Status, report.Results[0].Changes, report.Results[1].Status)
 	fmt.Println(users.Len("acme"), "user as before")
 	// Output:
-	// updated created
+	// updated [email] created
 	// 1 user as before
 }
 

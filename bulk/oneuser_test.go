@@ -171,8 +171,12 @@ func TestChainOfMoves(t *testing.T) {
 // grouped imports rows of one user that wait for each other, after a first one that
 // is not part of what is tested.
 func (f *fixture) grouped(t *testing.T, job bool, texts ...string) []bulk.RowResult {
+	return f.groupedWith(t, bulk.DefaultOptions(), job, texts...)
+}
+
+func (f *fixture) groupedWith(t *testing.T, opts bulk.Options, job bool, texts ...string) []bulk.RowResult {
 	t.Helper()
-	report, made, _, err := accept(f.importer(), t.Context(), bulk.Request{Principal: admin, Rows: rows(texts...), Options: bulk.DefaultOptions(), Async: job})
+	report, made, _, err := accept(f.importer(), t.Context(), bulk.Request{Principal: admin, Rows: rows(texts...), Options: opts, Async: job})
 	require.NoError(t, err)
 	if !job {
 		return report.Results

@@ -81,6 +81,10 @@ type RowResult struct {
 	// several: at most 100 in the first 100 rows of a request and 10 in the others. The
 	// last message says how many more there are.
 	Errors []RowError `json:"errors,omitempty"`
+	// Changes names what an updated row of a dry run would change, given what the rows
+	// before it would: "email", "customFields.NAME" and "metadata.NAME", the first 100.
+	// Other rows have none.
+	Changes []string `json:"changes,omitempty"`
 	// WelcomeEmail is set on created rows if the request asked for welcome emails
 	// and the user had an address after the last row.
 	WelcomeEmail WelcomeStatus `json:"welcomeEmail,omitempty"`

@@ -27,6 +27,7 @@ func (r RowResult) appendJSON(dst []byte) []byte {
 	dst = appendMember(dst, `,"email":`, r.Email)
 	dst = appendString(append(dst, `,"status":`...), string(r.Status))
 	dst = appendErrors(dst, r.Errors)
+	dst = appendChanges(dst, r.Changes)
 	dst = appendMember(dst, `,"welcomeEmail":`, string(r.WelcomeEmail))
 	return append(dst, '}')
 }
@@ -42,6 +43,21 @@ func appendErrors(dst []byte, errors []RowError) []byte {
 			dst = append(dst, ',')
 		}
 		dst = e.appendJSON(dst)
+	}
+	return append(dst, ']')
+}
+
+// appendChanges appends the member with the names of what a row changes, if it has any.
+func appendChanges(dst []byte, names []string) []byte {
+	if len(names) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"changes":[`...)
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, name)
 	}
 	return append(dst, ']')
 }

@@ -29,6 +29,7 @@ func TestAppendJSONIsEncodingJSON(t *testing.T) {
 		{},
 		{Index: 3, UserID: "u-1", Status: StatusCreated},
 		{Index: 3, ParentIndex: new(0), Line: 5, UserID: "<ü> \\ \" \x00\x1f\t\n\x7f&", Email: "😀@x.y", Status: StatusUpdated},
+		{Index: 4, UserID: "u", Status: StatusUpdated, Changes: []string{"email", "customFields.a\"b"}, WelcomeEmail: WelcomeSent},
 		{Status: StatusCreated, Email: "a@x.y", WelcomeEmail: WelcomeFailed},
 		{Status: StatusFailed, Errors: []RowError{
 			{Code: CodeStoreError, Message: "later", Retryable: true},

@@ -67,8 +67,8 @@ var steps = []step{
 	},
 	{
 		title: "### CSV",
-		text:  "Here as a dry run: every row is decided and reported, and nothing is written. Results give the line of each row.",
-		shell: `printf '%s\n' 'userId,email,customFields.team,customFields.points:number' 'u-1004,dee@example.com,"Lakers, LA",7' 'u-1005,,,seven' |
+		text:  "Here as a dry run: every row is decided and reported, updates with what they would change, and nothing is written. Results give the line of each row.",
+		shell: `printf '%s\n' 'userId,email,customFields.team,customFields.points:number' 'u-1004,dee@example.com,"Lakers, LA",7' 'u-1001,,Bulls,7' 'u-1005,,,seven' |
   curl -sS -i` + auth + ` -H "Content-Type: text/csv" --data-binary @- "$URL/v1/bulk/users?dryRun=true"`,
 		want: 200,
 	},

@@ -58,6 +58,23 @@ var bulkFaults = []mutation{
 		test: "^TestJournalStopsAtAnothersChunk$",
 	},
 	{
+		name: "dry run: changes are named", file: "bulk/engine_settle.go",
+		old: `			row.plan.changes = d.changes()
+`,
+		test: "^TestDryRunNamesChanges$",
+	},
+	{
+		name: "dry run: changes are bounded", file: "bulk/engine_decide.go",
+		old: `len(names) == maxChanges`, new: `false`,
+		test: "^TestDryRunNamesChanges$",
+	},
+	{
+		name: "dry run: changes are in the result", file: "bulk/engine_row.go",
+		old: `		r.Changes = p.changes
+`,
+		test: "^TestDryRunNamesChanges$",
+	},
+	{
 		name: "rule 6: owned asked", file: "bulk/journal.go",
 		old: `	return j.patience.retry(ctx, func() error { return j.owned(ctx) })`, new: `	return nil`,
 		test: "^TestJournalAsksAfterEveryPut$",

@@ -189,6 +189,7 @@ type rowResult struct {
 	Email        string     `json:"email"`
 	Status       string     `json:"status"`
 	Errors       []rowError `json:"errors"`
+	Changes      []string   `json:"changes"`
 	WelcomeEmail string     `json:"welcomeEmail"`
 }
 

@@ -200,6 +200,25 @@ func testOptions(s *suite) {
 			}
 		}
 	}
+	for _, m := range modes {
+		s.run(string(m)+"/a dry run names what updates would change", func(w *world) {
+			w.seed(annRow, bobRow)
+			rows := []string{`{"userId":"A","email":"ana@example.com","customFields":{"n":1,"team":null},"metadata":{"batch":2}}`,
+				`{"userId":"A","customFields":{"team":null,"n":2}}`, bobRow, `{"userId":"C","email":"cem@example.com"}`}
+			want := [][]string{{"email", "customFields.team", "metadata.batch"}, {"customFields.n"}, nil, nil}
+			for _, dry := range []bool{true, false} {
+				o := m.send(w, bodyWith(fmt.Sprintf(`{"dryRun":%v}`, dry), rows...))
+				if !dry {
+					want = make([][]string, len(rows))
+				}
+				for i := range rows {
+					if diff := cmp.Diff(want[i], o.results[i].Changes); diff != "" {
+						o.errorf("changes of row %d, dryRun=%v (-want +got):\n%s", i, dry, diff)
+					}
+				}
+			}
+		})
+	}
 	s.run("defaults are upsert without the others", func(w *world) {
 		for _, body := range []string{bodyOf(annRow), bodyWith(`{}`, annRow)} {
 			job := w.job(w.submit(body))

@@ -100,7 +100,7 @@ func TestOpenAPIAgreesWithTheCode(t *testing.T) {
 		"User":      bulk.User{ID: "u", Email: "e", CustomFields: fields, Metadata: fields},
 		"Options":   bulk.Options{Label: "l"},
 		"Summary":   bulk.Summary{},
-		"RowResult": bulk.RowResult{ParentIndex: new(0), Line: 1, UserID: "u", Email: "e", Errors: make([]bulk.RowError, 1), WelcomeEmail: bulk.WelcomeSent},
+		"RowResult": bulk.RowResult{ParentIndex: new(0), Line: 1, UserID: "u", Email: "e", Errors: make([]bulk.RowError, 1), Changes: []string{"email"}, WelcomeEmail: bulk.WelcomeSent},
 		"RowError":  bulk.RowError{Field: "f", Retryable: true, ConflictsWith: "u"},
 		"JobError":  bulk.JobError{},
 	} {
