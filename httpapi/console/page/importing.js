@@ -123,7 +123,6 @@ class Import {
   async run(see) {
     const { state } = this;
     state.phase = "running";
-    state.startedAt ??= new Date().toISOString();
     state.stopped = null;
     this.save();
     for (let i = 0; i < state.parts.length; i++) {

@@ -42,14 +42,16 @@ function lineAt(text, pos) {
 
 // eachElement calls see with the span of each value of the array at pos.
 function eachElement(text, pos, see) {
-  for (pos = skipSpace(text, pos + 1); text[pos] !== "]";) {
+  pos = skipSpace(text, pos + 1);
+  if (text[pos] === "]") return pos + 1;
+  for (;;) {
     const end = skipValue(text, pos);
     see(pos, end);
     pos = skipSpace(text, end);
-    if (text[pos] === ",") pos = skipSpace(text, pos + 1);
-    else if (text[pos] !== "]") throw new FileProblem("problem.json", { line: lineAt(text, pos) });
+    if (text[pos] === "]") return pos + 1;
+    if (text[pos] !== ",") throw new FileProblem("problem.json", { line: lineAt(text, pos) });
+    pos = skipSpace(text, pos + 1);
   }
-  return pos + 1;
 }
 
 // members returns the names of an object with the texts of their values.

@@ -41,8 +41,8 @@ function listenToCalls() {
     pending ??= new Promise((resolve) => {
       const signIn = document.querySelector("meta[name=bulkops-sign-in]")?.content;
       notice.replaceChildren(message("bad", h("p", null, h("strong", null, t("session.title")), " ", t("session.text")),
-        h("div", { class: "actions" }, signIn && h("a", { href: signIn, target: "_blank", rel: "noopener", id: "sign-in", class: "button" }, t("session.signIn")),
-          button(t("session.again"), { id: "try-again", class: "primary", onclick: () => { notice.replaceChildren(); pending = null; resolve(); } }))));
+        h("div", { class: "actions" }, signIn && h("a", { href: signIn, target: "_blank", rel: "noopener", id: "sign-in", class: "button primary" }, t("session.signIn")),
+          button(t("session.again"), { id: "try-again", class: signIn ? "" : "primary", onclick: () => { notice.replaceChildren(); pending = null; resolve(); } }))));
     });
     return pending;
   };

@@ -6,7 +6,8 @@ let leaving = new AbortController();
 
 function view(name, state, title, ...content) {
   const main = document.getElementById("main");
-  const same = main.firstElementChild?.dataset.view === name;
+  // The focus goes to the heading of a new view, and with what had it and is gone.
+  const same = main.firstElementChild?.dataset.view === name && !main.contains(document.activeElement);
   const heading = h("h1", { tabindex: "-1", id: "title" }, title);
   main.replaceChildren(h("section", { "data-view": name, "data-state": state, "aria-labelledby": "title" }, heading, content));
   document.title = `${title} – ${t("brand")}`;
@@ -19,7 +20,8 @@ function view(name, state, title, ...content) {
 }
 
 // outcomeBar is the picture of counts: a bar, and a legend that says the same in words.
-function outcomeBar(counts, dry) {
+// What it says of outcomes depends on the tense: "would", "was", or "now" while rows are still to come.
+function outcomeBar(counts, tense = "was") {
   const total = outcomes.reduce((sum, name) => sum + counts[name], 0) || 1;
   const bar = h("div", { class: "bar", "aria-hidden": "true" });
   for (const name of outcomes) {
@@ -30,10 +32,10 @@ function outcomeBar(counts, dry) {
   }
   return h("div", { class: "outcome" }, bar, h("ul", { class: "legend" }, outcomes.map((name) =>
     h("li", { class: counts[name] ? "" : "none" }, h("span", { class: `dot ${name}`, "aria-hidden": "true" }),
-      h("strong", { "data-count": name }, numbers.format(counts[name])), " ", outcomeText(name, dry)))));
+      h("strong", { "data-count": name }, numbers.format(counts[name])), " ", outcomeText(name, tense)))));
 }
 
-function outcomeText(name, dry) { return t(`${dry ? "would" : "was"}.${name}`); }
+function outcomeText(name, tense = "was") { return t(tense === "now" && name !== "notProcessed" ? `was.${name}` : `${tense}.${name}`); }
 
 function codeTitle(code) { return has(`code.${code}`) ? t(`code.${code}`) : code; }
 
@@ -45,7 +47,7 @@ function columnName(path, columns) {
 // errorGroups lists errors by code and field, each with a way to its rows.
 function errorGroups(groups, columns, pickGroup) {
   if (groups.length === 0) return null;
-  return [h("h2", null, t("groups.title")), tableBox(t("groups.caption"), [t("groups.problem"), t("groups.column"), t("groups.rows"), ""],
+  return [h("h2", null, t("groups.title")), tableBox(t("groups.caption"), [t("groups.problem"), t("groups.column"), t("groups.rows"), h("span", { class: "unseen" }, t("groups.show"))],
     h("tbody", null, groups.slice(0, 50).map((group) => h("tr", { "data-code": group.code },
       h("th", { scope: "row" }, codeTitle(group.code), h("p", { class: "hint" }, cellNode(group.message, 300))),
       h("td", null, group.field ? cellNode(columnName(group.field, columns)) : "–"),
@@ -59,11 +61,11 @@ class RowsTable {
   #size = 25;
 
   // columns are {i, header, path} of the file's, null where there is no file.
-  constructor(store, counts, { columns = null, dry = false } = {}) {
-    Object.assign(this, { store, columns, dry, counts, filter: {}, offset: 0 });
+  constructor(store, counts, { columns = null, tense = "was" } = {}) {
+    Object.assign(this, { store, columns, tense, filter: {}, offset: 0 });
     this.box = h("div");
     this.pager = h("div", { class: "pager", id: "pager", role: "group", "aria-label": t("pager.label") });
-    this.status = select([["", t("rows.all")], ...outcomes.filter((name) => counts[name]).map((name) => [name, outcomeText(name, dry)])], "",
+    this.status = select([["", t("rows.all")], ...outcomes.filter((name) => counts[name]).map((name) => [name, outcomeText(name, tense)])], "",
       (status) => this.apply({ status }), { id: "filter-status" });
     this.search = h("input", { type: "search", id: "filter-text", autocomplete: "off", spellcheck: "false",
       oninput: () => { clearTimeout(this.typing); this.typing = setTimeout(() => this.apply({ ...this.filter, search: this.search.value }), 250); } });
@@ -95,7 +97,7 @@ class RowsTable {
     const wanted = this.columns?.map((column) => column.i);
     const { total, rows } = await this.store.call("page", { filter: { code, field, status, search }, offset: this.offset, limit: this.#size, columns: wanted });
     const heads = this.columns ? this.columns.map((column) => cellNode(column.header, 60)) : [t("target.userId"), t("target.email")];
-    this.box.replaceChildren(tableBox(t(this.dry ? "rows.captionDry" : "rows.caption"), [t("rows.line"), t("rows.outcome"), t("groups.problem"), ...heads],
+    this.box.replaceChildren(tableBox(t(`rows.caption.${this.tense}`), [t("rows.line"), t("rows.outcome"), t("groups.problem"), ...heads],
       h("tbody", null, rows.length ? rows.map((row) => this.row(row)) : h("tr", null, h("td", { colspan: String(3 + heads.length) }, t("rows.none"))), ), { id: "rows" }));
     this.page(total, keepFocus);
   }
@@ -104,7 +106,7 @@ class RowsTable {
     const cells = row.cells ?? [row.userId ?? "", row.email ?? ""];
     return h("tr", { "data-index": row.index, "data-status": row.status },
       h("th", { scope: "row", class: "number" }, numbers.format(row.line)),
-      h("td", null, h("span", { class: `badge ${row.status}` }, outcomeText(row.status, this.dry))),
+      h("td", null, h("span", { class: `badge ${row.status}` }, outcomeText(row.status, this.tense))),
       h("td", { class: "problems" }, (row.errors ?? []).map((error) => errorNode(error, this.columns)),
         row.welcomeEmail && h("p", { class: "hint" }, t(`welcome.${row.welcomeEmail}`))),
       cells.map((cell) => h("td", null, cellNode(cell, 80))));

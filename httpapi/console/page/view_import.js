@@ -36,7 +36,7 @@ async function openFile(file, problem) {
   const store = new RowStore();
   try {
     const described = await store.call("open", file, {});
-    if (current && current.state.phase !== "ended" && current.state.phase !== "mapping" && current.unsent && current.state.phase === "running") {
+    if (current?.state.phase === "running" && current.unsent > 0) {
       problem.replaceChildren(message("bad", t("file.running")));
       store.close();
       return;
@@ -135,7 +135,7 @@ function columnItem(i) {
   const kind = select(["string", "number", "boolean", "json"].map((key) => [key, t(`kind.${key}`)]), target.kind,
     (value) => { target.kind = value; update(); }, { "data-kind": true, "aria-label": t("columns.kindOf", { column: header }) });
   const rule = h("p", { class: "hint rule" }), nearly = h("p", { class: "hint rule" });
-  const most = file.nearly?.[i];
+  const most = namesInDigits.test(header) ? null : file.nearly?.[i];
   const parts = ["userId", "email", "customFields", "metadata", "ignore"].map((key) => [key, t(`target.${key}`)]);
   if (target.part === "note" || target.part === "whole") parts.push([target.part, t(`target.${target.part}`)]);
   const part = select(parts, target.part, (value) => {

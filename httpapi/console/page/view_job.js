@@ -40,19 +40,19 @@ function optionsText(options) {
 
 // jobPanel shows a job that runs. It returns what shows its next states.
 function jobPanel(job) {
-  const bar = h("progress", { id: "progress", max: "100", "aria-label": t("running.progress") });
-  const done = h("p", { id: "done" }), picture = h("div");
+  const bar = h("progress", { id: "progress", class: "unseen", max: "100", "aria-label": t("running.progress") });
+  const done = h("p", { id: "done", class: "percent" }), picture = h("div");
   const rate = h("dd", { id: "rate" }), left = h("dd", { id: "left" });
   const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => cancelJob(job.jobId, cancel) });
-  view("job", "running", jobName(job), h("p", null, h("span", { class: "badge processing" }, t("status.processing"))), bar, done,
+  view("job", "running", jobName(job), h("p", null, h("span", { class: "badge processing" }, t("status.processing"))), bar, done, picture,
     h("dl", { class: "numbers" }, h("div", null, h("dt", null, t("running.rate")), rate), h("div", null, h("dt", null, t("running.left")), left)),
-    picture, h("div", { class: "actions" }, cancel, linkTo("#/jobs", t("job.all"))), jobFacts(job));
+    h("div", { class: "actions" }, cancel, linkTo("#/jobs", t("job.all"))), jobFacts(job));
   return (now) => {
     bar.value = now.progress;
     done.textContent = t("progress.rows", { done: now.processedRecords, total: now.totalRecords });
     rate.textContent = now.rate === null ? "–" : t("running.rateText", { n: Math.round(now.rate) });
     left.textContent = now.etaSeconds === null ? t(now.status === "pending" ? "running.waiting" : "running.unknown") : durationText(now.etaSeconds);
-    picture.replaceChildren(outcomeBar(now.summary));
+    picture.replaceChildren(outcomeBar(now.summary, job.options.dryRun ? "would" : "now"));
   };
 }
 
@@ -75,17 +75,17 @@ async function showEndedJob(job, signal) {
   else fetched = false;
   summary = await store.call("summary");
   if (signal.aborted) return;
-  const counts = job.summary, table = new RowsTable(store, counts, { dry: job.options.dryRun });
+  const counts = job.summary, tense = job.options.dryRun ? "would" : "was", table = new RowsTable(store, counts, { tense });
   const mending = h("div", { id: "mending" });
   const rest = counts.failed + counts.notProcessed;
   view("job", "ended", jobName(job),
     h("p", null, h("span", { class: `badge ${job.status}` }, t(`status.${job.status}`)), " ", jobKind(job) && h("span", { class: "tag" }, jobKind(job))),
-    outcomeBar(counts, job.options.dryRun),
+    outcomeBar(counts, tense),
     job.error && message("warn", h("p", null, codeTitle(job.error.code)), h("p", { class: "hint", lang: "en" }, cellNode(job.error.message, 300))),
     rest === 0 && message("good", t(job.options.dryRun ? "preview.good" : "result.good")),
     h("div", { class: "actions" },
       fetched && counts.failed > 0 && !job.options.dryRun && button(t("action.mend", { n: counts.failed }), { id: "mend", class: "primary", onclick: () => mendJob(job, store, mending) }),
-      fetched && rest > 0 && !job.options.dryRun && retryButtons(job, counts, summary.retryable),
+      fetched && !job.options.dryRun && retryButtons([job.jobId], counts.notProcessed, summary.retryable),
       parentLink(job), linkTo("#/jobs", t("job.all"))),
     mending, fetched && downloads(job, rest), errorGroups(summary.groups, null, (group) => table.pick(group)), fetched && table.node,
     h("h2", null, t("job.facts")), jobFacts(job), deleteButton(job));
@@ -93,14 +93,24 @@ async function showEndedJob(job, signal) {
   if (fetched) await table.show();
 }
 
-function retryButtons(job, counts, retryable) {
+// retryButtons try rows of jobs again as they are: those that may go well later, and those that
+// were not reached.
+function retryButtons(jobs, notReached, retryable) {
   const key = `console-retry-${randomId()}`;
   const retry = async (only, event) => {
     event.target.disabled = true;
     try {
-      const { data } = await api.call("POST", `jobs/${job.jobId}/retry`,
-        { body: only ? JSON.stringify({ only }) : undefined, headers: { "Idempotency-Key": `${key}-${only}`, ...(only && { "Content-Type": "application/json" }) } });
-      location.hash = `#/jobs/${data.jobId}`;
+      const made = [];
+      for (const id of jobs) {
+        try {
+          const { data } = await api.call("POST", `jobs/${id}/retry`,
+            { body: JSON.stringify({ only }), headers: { "Content-Type": "application/json", "Idempotency-Key": `${key}-${only}-${id}` } });
+          made.push(data.jobId);
+        } catch (error) {
+          if (error.code !== "NOTHING_TO_RETRY") throw error;
+        }
+      }
+      location.hash = made.length === 1 ? `#/jobs/${made[0]}` : "#/jobs";
     } catch (error) {
       event.target.disabled = false;
       document.getElementById("mending").replaceChildren(failedMessage(error));
@@ -108,7 +118,7 @@ function retryButtons(job, counts, retryable) {
   };
   return [
     retryable > 0 && button(t("action.retry", { n: retryable }), { id: "retry", onclick: (event) => retry("retryable", event) }),
-    counts.notProcessed > 0 && button(t("action.rest", { n: counts.notProcessed }), { id: "retry-rest", onclick: (event) => retry("notProcessed", event) }),
+    notReached > 0 && button(t("action.rest", { n: notReached }), { id: "retry-rest", onclick: (event) => retry("notProcessed", event) }),
   ];
 }
 

@@ -115,7 +115,7 @@ function miniBar(counts) {
   const words = outcomes.filter((name) => counts[name]).map((name) => `${numbers.format(counts[name])} ${outcomeText(name)}`).join(", ");
   const bar = outcomeBar(counts).firstElementChild;
   bar.title = words;
-  return [bar, h("span", { class: "hint" }, counts.failed ? t("jobs.failedRows", { n: counts.failed }) : t("jobs.noneFailed")), h("span", { class: "unseen" }, words)];
+  return [bar, h("span", { class: "hint" }, counts.failed ? t("jobs.failedRows", { n: counts.failed }) : t("jobs.noneFailed"), counts.notProcessed ? ", " + t("jobs.rest", { n: counts.notProcessed }) : ""), h("span", { class: "unseen" }, words)];
 }
 
 // overTime is the picture of outcomes by day.

@@ -57,17 +57,18 @@ async function sendMended(store, rows, targets, columns, mends, base, key) {
 function mendTable({ columns, rows }, targets, headers, edited, change) {
   const names = columns.map((i) => headers?.[i] ?? targetHeader(targets[i]));
   const paths = columns.map((i) => pathOf(targets[i]));
+  // An error stands below the cell that it is about, or else in a column of its own.
+  const concerns = (error, k) => error.field === paths[k] || Boolean(paths[k]) && Boolean(error.field?.startsWith(paths[k] + "."));
+  const cell = (row, k) => {
+    const errors = row.errors.filter((error) => concerns(error, k)), id = `why-${row.index}-${k}`;
+    const input = mendInput(edited.get(row.index)?.cells[k] ?? row.cells[k], { "data-column": paths[k], "aria-label": t("mend.cell", { column: names[k], line: row.line }),
+      "aria-invalid": errors.length ? "true" : null, "aria-describedby": errors.length ? id : null, spellcheck: "false", oninput: (event) => change(row, k, event.target.value) });
+    return h("td", { class: errors.length ? "wrong" : "" }, input, errors.length > 0 && h("div", { id }, errors.map((error) => errorNode({ ...error, field: "" }))));
+  };
   return tableBox(t("mend.caption"), [t("rows.line"), t("groups.problem"), ...names.map((name) => cellNode(name, 60))],
-    h("tbody", null, rows.map((row) => h("tr", { "data-index": row.index },
-      h("th", { scope: "row", class: "number" }, numbers.format(row.line)),
-      h("td", { class: "problems", id: `why-${row.index}` }, row.errors.map((error) => errorNode(error, columns.map((i, k) => ({ path: paths[k], header: names[k] }))))),
-      row.cells.map((cell, k) => {
-        const wrong = row.errors.some((error) => error.field === paths[k] || error.field?.startsWith(paths[k] + "."));
-        const value = edited.get(row.index)?.cells[k] ?? cell;
-        return h("td", { class: wrong ? "wrong" : "" }, mendInput(value, { "data-column": paths[k], "aria-label": t("mend.cell", { column: names[k], line: row.line }),
-          "aria-invalid": wrong ? "true" : null, "aria-describedby": wrong ? `why-${row.index}` : null, spellcheck: "false",
-          oninput: (event) => change(row, k, event.target.value) }));
-      })))), { id: "mend-table" });
+    h("tbody", null, rows.map((row) => h("tr", { "data-index": row.index }, h("th", { scope: "row", class: "number" }, numbers.format(row.line)),
+      h("td", { class: "problems" }, row.errors.filter((error) => !columns.some((_, k) => concerns(error, k))).map((error) => errorNode(error))),
+      columns.map((_, k) => cell(row, k))))), { id: "mend-table" });
 }
 
 // mendInput keeps line breaks, which a text field would lose.

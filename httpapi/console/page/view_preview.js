@@ -63,16 +63,16 @@ async function showChecked() {
   const store = current.store ?? current.recalled;
   const { counts, groups } = await store.call("summary");
   const columns = current.store ? mapped(file.headers, state.targets) : null;
-  const table = new RowsTable(store, counts, { columns, dry: true });
-  const good = counts.created + counts.updated;
+  const table = new RowsTable(store, counts, { columns, tense: "would" });
+  const hopeless = counts.failed + counts.notProcessed === file.count;
   view("preview", "ready", t("preview.title"),
     h("p", { class: "lead" }, t("preview.lead", { n: file.count })),
-    outcomeBar(counts, true),
-    counts.failed > 0 ? message("warn", t("preview.failed", { n: counts.failed })) : message("good", t("preview.good")),
+    outcomeBar(counts, "would"),
+    hopeless ? message("bad", t("preview.hopeless")) : counts.failed > 0 ? message("warn", t("preview.failed", { n: counts.failed })) : message("good", t("preview.good")),
     counts.notProcessed > 0 && message("warn", t("preview.stopped", { n: counts.notProcessed })),
     state.parts.length > 1 && message("info", t("preview.parts", { n: state.parts.length })),
     current.store ? h("div", { class: "actions" },
-      button(t(counts.failed ? "action.importGood" : "action.import", { n: file.count - counts.failed }), { id: "import", class: "primary", disabled: good === 0 && counts.unchanged + counts.skipped === 0, onclick: startImport }),
+      button(t(counts.failed && !hopeless ? "action.importGood" : "action.import", { n: hopeless ? file.count : file.count - counts.failed }), { id: "import", class: "primary", disabled: hopeless, onclick: startImport }),
       button(t("action.back"), { id: "back", onclick: backToMapping }))
       : [fileAgain(t("again.import"), () => showChecked()), backActions()],
     h("p", { class: "hint" }, t("action.import.hint")),
@@ -98,6 +98,7 @@ function fileAgain(text, then) {
       const described = await store.call("open", input.files[0], { encoding: current.state.file.encoding, separator: current.state.file.separator });
       if (described.digest !== current.state.file.digest) throw new FileProblem("problem.otherFile", { name: input.files[0].name });
       current.store = store;
+      Object.assign(current.state.file, described);
       if (current.state.parts.length > 0 && current.state.phase === "preview") {
         for (const part of current.state.parts) {
           await store.call("addResults", { first: part.first, bytes: await api.results(part.check, { format: "ndjson" }) });

@@ -34,6 +34,7 @@ async function showEnded(counts, groups, retryable, hasFile) {
     h("div", { class: "actions" },
       canMend && button(t("action.mend", { n: counts.failed }), { id: "mend", class: "primary", onclick: () => showMend(mending, current.store, state.targets, mendTag(state), state) }),
       state.stopped && current.unsent > 0 && button(t("action.continue"), { id: "continue", onclick: continueRun }),
+      retryButtons(state.parts.map((part) => part.job).filter(Boolean), addUp(state.parts.map((part) => part.state?.summary ?? {})).notProcessed, retryable),
       rest > 0 && hasFile && state.file.format === "csv" && button(t("action.failedFile"), { id: "download-failed", onclick: () => downloadFailed(separator) }),
       button(t("action.resultsFile"), { id: "download-results", onclick: () => downloadResults(separator) }),
       newImportButton()),

@@ -27,7 +27,7 @@ async function showRunning() {
 function runningPanel() {
   const { state } = current;
   const total = state.file.count;
-  const bar = h("progress", { id: "progress", max: "100", "aria-label": t("running.progress") });
+  const bar = h("progress", { id: "progress", class: "unseen", max: "100", "aria-label": t("running.progress") });
   const percent = h("p", { class: "percent", "aria-hidden": "true" });
   const done = h("p", { id: "done" });
   const rate = h("dd", { id: "rate" }, "–"), left = h("dd", { id: "left" }, "–"), part = h("dd", { id: "part" }, "–");
@@ -36,22 +36,22 @@ function runningPanel() {
   const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: cancelRun });
   view("running", "running", t("running.title"),
     h("p", { class: "lead" }, state.label ? cellNode(state.label) : cellNode(state.name)), more,
-    h("div", { class: "progress-line" }, bar, percent), done,
+    bar, h("div", { class: "progress-line" }, percent, done), picture,
     h("dl", { class: "numbers" }, h("div", null, h("dt", null, t("running.rate")), rate), h("div", null, h("dt", null, t("running.left")), left),
       state.parts.length > 1 && h("div", null, h("dt", null, t("running.part")), part)),
-    picture, message("info", t(state.parts.length > 1 ? "running.leaveParts" : "running.leave")),
+    message("info", t(state.parts.length > 1 ? "running.leaveParts" : "running.leave")),
     h("div", { class: "actions" }, cancel));
   let spoken = -1;
   return {
     update(now, job) {
       const counts = addUp(state.parts.map((each) => each.state?.summary ?? {}));
       counts.notProcessed = 0;
-      const reached = addUp([counts]), processed = outcomes.reduce((sum, name) => sum + reached[name], 0);
+      const processed = outcomes.reduce((sum, name) => sum + counts[name], 0);
       const share = Math.floor((100 * processed) / total);
       bar.value = share;
       percent.textContent = `${numbers.format(share)} %`;
       done.textContent = t("progress.rows", { done: processed, total });
-      picture.replaceChildren(outcomeBar({ ...counts, notProcessed: total - processed }));
+      picture.replaceChildren(outcomeBar({ ...counts, notProcessed: total - processed }, "now"));
       if (job) {
         rate.textContent = job.rate === null ? "–" : t("running.rateText", { n: Math.round(job.rate) });
         const rest = (total - processed) / (job.rate || Infinity);
@@ -66,7 +66,7 @@ function runningPanel() {
       more.replaceChildren(fileAgain(t("again.run", { n: current.unsent }), () => { more.replaceChildren(); showRunning(); }));
     },
     fail(error) {
-      more.replaceChildren(failedMessage(error), h("div", { class: "actions" }, button(t("action.again"), { onclick: () => showRunning() })));
+      more.replaceChildren(failedMessage(error), h("div", { class: "actions" }, button(t("action.again"), { onclick: () => showRunning() }), newImportButton()));
     },
   };
 }
