@@ -39,3 +39,10 @@ func (p *tab) press(name string, shift ...bool) {
 	event.Type, event.Text = input.DispatchKeyEventTypeKeyUp, ""
 	call(p, input.DispatchKeyEvent, event)
 }
+
+// typeOver replaces the text of the field that has the focus.
+func (p *tab) typeOver(text string) {
+	p.Helper()
+	eval[any](p, `() => document.activeElement.select()`)
+	call(p, input.InsertText, input.InsertTextParams{Text: text})
+}

@@ -112,14 +112,20 @@ func (u *users) written() (distinct, most int) {
 	return len(u.writes), most
 }
 
-// wantUser checks what is stored of a user. Fields are JSON, as in {"n":1}.
-func (h *host) wantUser(tb testing.TB, id, email, customFields string) {
+// stored returns the user with an id, nil for none.
+func (h *host) stored(tb testing.TB, id string) *bulk.Stored {
 	tb.Helper()
 	found, err := h.users.Lookup(tb.Context(), tenant, []bulk.Ref{{ID: id}})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	stored := found[0].ByID
+	return found[0].ByID
+}
+
+// wantUser checks what is stored of a user. Fields are JSON, as in {"n":1}.
+func (h *host) wantUser(tb testing.TB, id, email, customFields string) {
+	tb.Helper()
+	stored := h.stored(tb, id)
 	if stored == nil {
 		tb.Errorf("user %q is not stored", id)
 		return
@@ -132,11 +138,7 @@ func (h *host) wantUser(tb testing.TB, id, email, customFields string) {
 // wantNoUser checks that nobody has the id.
 func (h *host) wantNoUser(tb testing.TB, id string) {
 	tb.Helper()
-	found, err := h.users.Lookup(tb.Context(), tenant, []bulk.Ref{{ID: id}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if found[0].ByID != nil {
+	if h.stored(tb, id) != nil {
 		tb.Errorf("user %q is stored", id)
 	}
 }
