@@ -61,15 +61,19 @@ function select(options, value, onchange, props = {}) {
 
 function message(kind, ...content) { return h("div", { class: `message ${kind}` }, ...content); }
 
-// say tells those who listen to the page; not more often than anybody could follow.
-let said = 0, sayLater;
-function say(text) {
-  clearTimeout(sayLater);
-  const wait = Math.max(0, said + 3000 - Date.now());
-  sayLater = setTimeout(() => {
-    said = Date.now();
-    document.getElementById("status").textContent = text;
-  }, wait);
+// say tells those who listen to the page, one thing after the other. What passes, as progress
+// does, is left out where there is something newer.
+let sayings = [], speaking = null;
+function say(text, passing = false) {
+  sayings = sayings.filter((each) => !each.passing);
+  sayings.push({ text, passing });
+  speaking ??= setTimeout(speak, 100);
+}
+
+function speak() {
+  const next = sayings.shift();
+  if (next) document.getElementById("status").textContent = next.text;
+  speaking = next ? setTimeout(speak, 2000) : null;
 }
 
 // save gives the user a file.

@@ -55,7 +55,7 @@ function targetProblems(targets) {
     const name = target.name.trim();
     const isField = target.part === "customFields" || target.part === "metadata";
     if (isField && (name === "" || [...name].length > 255)) problems.push({ column: i, key: "mapping.noName" });
-    const header = isField ? `${target.part}.${name}` : target.part + target.name;
+    const header = isField ? `${target.part}.${name}` : target.part === "whole" ? target.name : target.part;
     if (seen.has(header)) problems.push({ column: i, key: "mapping.twice" });
     seen.set(header, i);
   });

@@ -36,9 +36,11 @@ class Import {
   }
 
   save() {
-    const { file: { sample, kinds, nearly, ...file }, ...state } = this.state;
+    const { file: { sample, kinds, nearly, headers, ...file }, ...state } = this.state;
+    // Of names only those of fields are needed: in a file without names a person is in their place.
+    const targets = state.targets.map((target) => (target.part === "userId" || target.part === "email" || target.part === "ignore" ? { ...target, name: "" } : target));
     try {
-      sessionStorage.setItem(stored, JSON.stringify({ ...state, file }));
+      sessionStorage.setItem(stored, JSON.stringify({ ...state, targets, file }));
     } catch {
       // Without storage a reload forgets the import.
     }
@@ -81,8 +83,9 @@ class Import {
     await this.divide();
     await this.store.call("clearResults");
     for (let i = 0; i < state.parts.length; i++) {
-      const part = state.parts[i];
-      part.check = await this.postDivided(i);
+      const job = await this.postDivided(i);
+      const part = state.parts[i]; // other parts may have been made by now
+      part.check = job;
       this.save();
       await this.fetchPart(part, part.check, see);
     }

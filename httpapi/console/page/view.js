@@ -56,6 +56,17 @@ function errorGroups(groups, columns, pickGroup) {
     { id: "groups" })];
 }
 
+// changeGroups lists the fields that updates of a dry run would change.
+function changeGroups(changes, columns, pickChange) {
+  if (changes.length === 0) return null;
+  return [h("h2", null, t("changes.title")), tableBox(t("changes.caption"), [t("groups.column"), t("groups.rows"), h("span", { class: "unseen" }, t("groups.show"))],
+    h("tbody", null, changes.slice(0, 50).map(([path, count]) => h("tr", { "data-change": path },
+      h("th", { scope: "row" }, cellNode(columnName(path, columns))),
+      h("td", { class: "number" }, numbers.format(count)),
+      h("td", null, button(t("groups.show"), { class: "quiet", "aria-label": t("changes.showOf", { column: columnName(path, columns) }), onclick: () => pickChange(path) }))))),
+    { id: "changes" })];
+}
+
 // RowsTable is a table of results, with a filter, a page at a time.
 class RowsTable {
   #size = 25;
@@ -66,38 +77,37 @@ class RowsTable {
     this.box = h("div");
     this.pager = h("div", { class: "pager", id: "pager", role: "group", "aria-label": t("pager.label") });
     this.status = select([["", t("rows.all")], ...outcomes.filter((name) => counts[name]).map((name) => [name, outcomeText(name, tense)])], "",
-      (status) => this.apply({ status }), { id: "filter-status" });
+      () => this.apply(this.filter), { id: "filter-status" });
     this.search = h("input", { type: "search", id: "filter-text", autocomplete: "off", spellcheck: "false",
-      oninput: () => { clearTimeout(this.typing); this.typing = setTimeout(() => this.apply({ ...this.filter, search: this.search.value }), 250); } });
+      oninput: () => { clearTimeout(this.typing); this.typing = setTimeout(() => this.apply(this.filter), 250); } });
     this.group = h("p", { class: "chosen", hidden: true });
     this.heading = h("h2", { tabindex: "-1" }, t("rows.title"));
     this.node = h("div", { class: "rows" }, this.heading,
       h("div", { class: "toolbar" }, field(t("rows.outcome"), this.status), field(t("rows.search"), this.search)), this.group, this.box, this.pager);
   }
 
-  pick(group) {
-    this.apply({ code: group.code, field: group.field, group });
+  // pick shows the rows of a group of errors, or of a change.
+  pick({ code = "", field = "", change = "" }) {
+    this.status.value = "";
+    this.apply({ code, field, change });
     this.heading.focus();
   }
 
   async apply(filter) {
-    this.filter = { search: this.search.value, status: this.status.value, ...filter };
-    if (filter.group) this.filter.status = this.status.value = "";
-    this.group.hidden = !this.filter.code;
-    if (this.filter.code) {
-      this.group.replaceChildren(t("rows.only", { problem: codeTitle(this.filter.code) }), " ",
-        button(t("rows.clear"), { class: "quiet", onclick: () => this.apply({ code: "", field: "" }) }));
-    }
+    this.filter = { ...filter, search: this.search.value, status: this.status.value };
+    const { code, change } = this.filter;
+    this.group.hidden = !code && !change;
+    this.group.replaceChildren(code ? t("rows.only", { problem: codeTitle(code) }) : t("changes.only", { column: columnName(change ?? "", this.columns) }), " ",
+      button(t("rows.clear"), { class: "quiet", onclick: () => { this.apply({}); this.heading.focus(); } }));
     this.offset = 0;
     await this.show();
   }
 
   async show(keepFocus) {
-    const { code, field, status, search } = this.filter;
     const wanted = this.columns?.map((column) => column.i);
-    const { total, rows } = await this.store.call("page", { filter: { code, field, status, search }, offset: this.offset, limit: this.#size, columns: wanted });
+    const { total, rows } = await this.store.call("page", { filter: this.filter, offset: this.offset, limit: this.#size, columns: wanted });
     const heads = this.columns ? this.columns.map((column) => cellNode(column.header, 60)) : [t("target.userId"), t("target.email")];
-    this.box.replaceChildren(tableBox(t(`rows.caption.${this.tense}`), [t("rows.line"), t("rows.outcome"), t("groups.problem"), ...heads],
+    this.box.replaceChildren(tableBox(t(`rows.caption.${this.tense}`), [t("rows.line"), t("rows.outcome"), t(this.tense === "would" ? "changes.problem" : "groups.problem"), ...heads],
       h("tbody", null, rows.length ? rows.map((row) => this.row(row)) : h("tr", null, h("td", { colspan: String(3 + heads.length) }, t("rows.none"))), ), { id: "rows" }));
     this.page(total, keepFocus);
   }
@@ -108,8 +118,10 @@ class RowsTable {
       h("th", { scope: "row", class: "number" }, numbers.format(row.line)),
       h("td", null, h("span", { class: `badge ${row.status}` }, outcomeText(row.status, this.tense))),
       h("td", { class: "problems" }, (row.errors ?? []).map((error) => errorNode(error, this.columns)),
+        row.changes && h("p", { class: "error", "data-changes": row.changes.join(" ") }, t("changes.text"), " ",
+          row.changes.flatMap((path, i) => [i ? ", " : "", cellNode(columnName(path, this.columns), 60)])),
         row.welcomeEmail && h("p", { class: "hint" }, t(`welcome.${row.welcomeEmail}`))),
-      cells.map((cell) => h("td", null, cellNode(cell, 80))));
+      cells.map((cell, k) => h("td", { class: row.changes?.includes(this.columns?.[k].path ?? ["userId", "email"][k]) ? "changed" : "" }, cellNode(cell, 80))));
   }
 
   page(total, keepFocus) {

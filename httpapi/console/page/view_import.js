@@ -99,7 +99,7 @@ function showMapping() {
     requiredRules(),
     h("h2", null, t("options.title")), optionsForm(state), problems,
     h("div", { class: "actions" }, button(t("action.check"), { id: "check", class: "primary", onclick: startCheck }),
-      button(t("action.other"), { id: "other-file", onclick: () => { current.forget(); current = null; showImport(); document.getElementById("title").focus(); } })),
+      button(t("action.otherFile"), { id: "other-file", onclick: () => { current.forget(); current = null; showImport(); document.getElementById("title").focus(); } })),
     h("p", { class: "hint" }, t("action.check.hint")));
   section.dataset.rows = file.count;
 }
@@ -109,12 +109,12 @@ function fileFacts(file) {
   const choices = [
     file.format === "csv" && field(t("file.separator"), select(separators.map((sep) => [sep, separatorName(sep)]), separator,
       (sep) => reread({ encoding, separator: sep }), { id: "separator" })),
-    field(t("file.encoding"), select(encodings.map((name) => [name, name === "windows-1252" ? t("file.windows") : name.toUpperCase()]), encoding,
+    field(t("file.encoding"), select(encodings.map((name) => [name, t(`encoding.${name}`)]), encoding,
       (name) => reread({ encoding: name, separator: file.format === "csv" ? separator : undefined }), { id: "encoding" })),
   ];
   return h("div", { class: "facts" },
     h("div", null, h("p", { class: "file-name" }, cellNode(current.state.name, 120)),
-      h("p", { class: "hint" }, t("file.facts", { n: file.count, columns: file.headers.length, format: file.format.toUpperCase(), size: sizeText(file.size) }))),
+      h("p", { class: "hint" }, t("file.facts", { rows: t("file.rows", { n: file.count }), columns: t("file.columns", { n: file.headers.length }), format: file.format.toUpperCase(), size: sizeText(file.size) }))),
     h("div", { class: "toolbar" }, choices));
 }
 

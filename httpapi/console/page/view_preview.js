@@ -61,7 +61,7 @@ async function recallCheck() {
 async function showChecked() {
   const { state } = current, { file } = state;
   const store = current.store ?? current.recalled;
-  const { counts, groups } = await store.call("summary");
+  const { counts, groups, changes } = await store.call("summary");
   const columns = current.store ? mapped(file.headers, state.targets) : null;
   const table = new RowsTable(store, counts, { columns, tense: "would" });
   const hopeless = counts.failed + counts.notProcessed === file.count;
@@ -76,8 +76,7 @@ async function showChecked() {
       button(t("action.back"), { id: "back", onclick: backToMapping }))
       : [fileAgain(t("again.import"), () => showChecked()), backActions()],
     h("p", { class: "hint" }, t("action.import.hint")),
-    errorGroups(groups, columns, (group) => table.pick(group)), table.node,
-    counts.updated > 0 && h("p", { class: "hint" }, t("preview.changes")));
+    errorGroups(groups, columns, (group) => table.pick(group)), changeGroups(changes, columns, (change) => table.pick({ change })), table.node);
   say(t("preview.ready"));
   await table.show();
 }

@@ -59,7 +59,7 @@ function runningPanel() {
         part.textContent = t("running.partText", { part: state.parts.indexOf(now) + 1, parts: state.parts.length });
       }
       const step = Math.floor(share / 10);
-      if (step !== spoken) say(t("running.said", { percent: share }));
+      if (step !== spoken) say(t("running.said", { percent: share }), true);
       spoken = step;
     },
     askFile() {

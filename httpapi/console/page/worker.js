@@ -201,12 +201,13 @@ function editable(targets) {
   return targets.map((target, i) => [target, i]).filter(([target]) => target.part !== "ignore" && target.part !== "note").map(([, i]) => i);
 }
 
-function selected({ status, statuses, code, field, search }) {
+function selected({ status, statuses, code, field, change, search }) {
   const words = search ? search.toLowerCase() : "";
   return data.results.filter((result) => {
     if (status && result.status !== status) return false;
     if (statuses && !statuses.includes(result.status)) return false;
     if (code && !result.errors?.some((e) => e.code === code && (e.field ?? "") === field)) return false;
+    if (change && !result.changes?.includes(change)) return false;
     return !words || textOf(result).includes(words);
   });
 }
@@ -220,12 +221,13 @@ function textOf(result) {
 // summarize counts the outcomes, and the errors by code and field.
 function summarize() {
   const counts = Object.fromEntries(outcomes.map((name) => [name, 0]));
-  const groups = new Map();
+  const groups = new Map(), changes = new Map();
   let retryable = 0;
   for (const result of data.results) {
     if (!result) continue;
     counts[result.status]++;
     if (result.errors?.length > 0 && result.errors.every((e) => e.retryable)) retryable++;
+    for (const path of result.changes ?? []) changes.set(path, (changes.get(path) ?? 0) + 1);
     for (const { code, field = "", message } of result.errors ?? []) {
       const key = code + " " + field;
       const group = groups.get(key) ?? { code, field, message, count: 0 };
@@ -233,7 +235,7 @@ function summarize() {
       groups.set(key, group);
     }
   }
-  return { counts, retryable, groups: [...groups.values()].sort((a, b) => b.count - a.count) };
+  return { counts, retryable, groups: [...groups.values()].sort((a, b) => b.count - a.count), changes: [...changes].sort(([, a], [, b]) => b - a) };
 }
 
 function startWorker() {
