@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,9 +31,13 @@ func (p *tab) axe() []string {
 	}
 	frame := call(p, page.GetFrameTree, cdp.Empty{}).FrameTree.Frame.ID
 	world := call(p, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{FrameID: frame, WorldName: "axe"}).ExecutionContextID
+	there := call(p, runtime.Evaluate, runtime.EvaluateParams{ContextID: world, Expression: "typeof axe", ReturnByValue: yes()})
+	if decode[string](p, there.Result.Value) == "undefined" { // a new document
+		call(p, runtime.Evaluate, runtime.EvaluateParams{ContextID: world, Expression: string(source)})
+	}
 	answer := call(p, runtime.Evaluate, runtime.EvaluateParams{
 		ContextID: world, AwaitPromise: yes(), ReturnByValue: yes(),
-		Expression: string(source) + `;
+		Expression: `
 			axe.run(document, {
 				runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
 				resultTypes: ["violations"],
@@ -43,7 +46,7 @@ func (p *tab) axe() []string {
 	if answer.ExceptionDetails != nil {
 		p.Fatalf("axe-core: %s", answer.ExceptionDetails.Exception.Description)
 	}
-	text := fmt.Sprint(decode[string](p, answer.Result.Value))
+	text := decode[string](p, answer.Result.Value)
 	if text == "" {
 		return nil
 	}

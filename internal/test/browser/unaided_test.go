@@ -80,7 +80,7 @@ func TestKeyboardAlone(t *testing.T) {
 	p.inView("preview", "ready")
 	p.wait("the heading has the focus", `() => document.activeElement.matches("h1")`)
 	p.wantCounts(counts{created: 5, failed: 1})
-	p.tabTo("Import these")
+	p.tabTo("Import the")
 	p.press("Enter")
 	p.inView("result", "ready")
 	p.wantCounts(counts{created: 5, failed: 1})
