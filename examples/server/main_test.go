@@ -188,6 +188,57 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestPageIsSignedInToByCookie: the cookie of /signin is good for what the page sends, and for
+// nothing that another page makes a browser send.
+func TestPageIsSignedInToByCookie(t *testing.T) {
+	s := start(t, "-tokens", "one=admin:acme:ana")
+	client := &http.Client{Transport: s.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	get := func(method, path, body string, header ...string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	const form = "application/x-www-form-urlencoded"
+	if resp := get("GET", "/console/", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("the page is %s", resp.Status)
+	}
+	if resp := get("GET", "/signin", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("the form is %s", resp.Status)
+	}
+	if resp := get("POST", "/signin", "token=two", "Content-Type", form); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) > 0 {
+		t.Errorf("a wrong token: %s %v", resp.Status, resp.Cookies())
+	}
+	resp := get("POST", "/signin", "token=one", "Content-Type", form)
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/console/" || len(resp.Cookies()) != 1 {
+		t.Fatalf("signing in: %s %v", resp.Status, resp.Header)
+	}
+	cookie := resp.Cookies()[0]
+	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode {
+		t.Errorf("the cookie is %s", cookie.Raw)
+	}
+	sent := cookie.Name + "=" + cookie.Value
+	if resp := get("GET", "/v1/bulk/jobs", "", "Cookie", sent, "X-Requested-With", "bulkops-console"); resp.StatusCode != http.StatusOK {
+		t.Errorf("the page's request: %s", resp.Status)
+	}
+	if resp := get("GET", "/v1/bulk/jobs", "", "Cookie", sent); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the cookie alone: %s", resp.Status)
+	}
+	if resp := get("GET", "/v1/bulk/jobs", "", "Cookie", cookie.Name+"=x", "X-Requested-With", "bulkops-console"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("another cookie: %s", resp.Status)
+	}
+}
+
 func TestWithoutWorkersJobsWait(t *testing.T) {
 	s := start(t, "-workers", "0", "-sync-threshold", "1")
 	s.stdout.find(t, `(no workers here)`)
@@ -197,7 +248,7 @@ func TestWithoutWorkersJobsWait(t *testing.T) {
 	}
 }
 
-func TestOnlyTheAPIIsServed(t *testing.T) {
+func TestNothingIsAtTheRoot(t *testing.T) {
 	s := start(t)
 	resp, err := s.client.Get(s.url + "/")
 	if err != nil {

@@ -24,7 +24,7 @@ type mutation struct {
 
 // mutations returns all faults, by package.
 func mutations() []mutation {
-	return slices.Concat(bulkFaults, dynamostore, dynamojobs, sqsjobs, pgjobs, cloudblob)
+	return slices.Concat(bulkFaults, dynamostore, dynamojobs, sqsjobs, pgjobs, cloudblob, console)
 }
 
 // pkg is the import path of the package under test, relative to the module.
