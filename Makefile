@@ -11,6 +11,8 @@ FUZZ      ?= .
 SOAK      ?=
 FLOOD     ?=
 THRESHOLD ?= 90
+PICTURES  ?= .cache/pictures
+DOCS      ?=
 FAULTS    ?= .
 
 # What needs modules that nobody else should get is a module of its own. Each is
@@ -27,10 +29,10 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench cost fuzz soak flood cover mutate tools with-servers bench-with-servers
+.PHONY: help test api pictures lint bench cost fuzz soak flood cover mutate tools with-servers bench-with-servers
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(MAKE) --no-print-directory with-servers
@@ -45,6 +47,10 @@ test-in/%:
 
 api: tools  ## run the tests of the HTTP contract and of the OpenAPI document; API=./contracttest
 	cd internal/test/api && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -- $(CURDIR)/$(BIN)/testreport $(TESTFLAGS) $(API)
+
+pictures: tools  ## make a picture of each view of the administrator's page; PICTURES=folder, DOCS=docs/console for those of the documents
+	cd internal/test/browser && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -require -only axe-core,chromium -- \
+		$(GO) test -count=1 -run '^TestViews$$' . -pictures $(abspath $(PICTURES)) -docs '$(if $(DOCS),$(abspath $(DOCS)))'
 
 lint:  ## check formatting, go vet, staticcheck
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \

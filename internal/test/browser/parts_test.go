@@ -46,7 +46,7 @@ func TestTwentyFiveThousandRows(t *testing.T) {
 		p.says("section", "25,000")
 		p.preview()
 		p.wantCounts(counts{created: rows})
-		held, release := h.users.hold(10_000/25 + 100) // in the second part
+		held, release := h.users.hold(12_500) // in the second part
 		defer release()
 		p.click("#import")
 		<-held
@@ -94,7 +94,7 @@ func TestReload(t *testing.T) {
 	p.inView("preview", "ready")
 	p.wantCounts(counts{created: 250})
 	p.give("#file", path)
-	held, release := h.users.hold(2)
+	held, release := h.users.hold(50)
 	defer release()
 	p.click("#import")
 	<-held
@@ -154,7 +154,7 @@ func TestServerIsAwayAndBack(t *testing.T) {
 	p := h.signedIn(t, look{})
 	p.load(file(t, "many.csv", csvOf(250)))
 	p.preview()
-	held, release := h.users.hold(1)
+	held, release := h.users.hold(50)
 	defer release()
 	p.click("#import")
 	<-held

@@ -85,6 +85,15 @@ func TestPreview(t *testing.T) {
 		p.wantRows(2)
 		p.says("#rows", "u-1") // who has it
 
+		// What an update changes, and what it leaves alone.
+		p.choose("#filter-status", "updated")
+		p.wantRows(1)
+		p.says(`#rows tr[data-index="1"] [data-changes="customFields.team"]`, "team")
+		p.says(`#changes [data-change="customFields.team"]`, "1")
+		if n := eval[int](p, `() => document.querySelectorAll("#changes [data-change]").length`); n != 1 {
+			t.Errorf("%d fields are said to change, want one", n)
+		}
+
 		if distinct, _ := h.users.written(); distinct != 0 {
 			t.Errorf("the dry run wrote %d users", distinct)
 		}

@@ -19,7 +19,7 @@ func TestProgressIsLive(t *testing.T) {
 		p.load(file(t, "many.csv", csvOf(rows)))
 		p.fill("#label", "Season tickets")
 		p.preview()
-		held, release := h.users.hold(25) // half of the rows
+		held, release := h.users.hold(600)
 		defer release()
 		p.click("#import")
 		p.inView("running", "running")
@@ -62,7 +62,7 @@ func TestCancel(t *testing.T) {
 		p := h.signedIn(t, look{})
 		p.load(file(t, "many.csv", csvOf(rows)))
 		p.preview()
-		held, release := h.users.hold(10)
+		held, release := h.users.hold(300)
 		defer release()
 		p.click("#import")
 		<-held

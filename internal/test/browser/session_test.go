@@ -13,7 +13,7 @@ func TestSessionExpires(t *testing.T) {
 		p := h.signedIn(t, look{})
 		p.load(file(t, "many.csv", csvOf(250)))
 		p.preview()
-		held, release := h.users.hold(1)
+		held, release := h.users.hold(50)
 		defer release()
 		p.click("#import")
 		<-held
@@ -39,7 +39,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	p := open(t, h, "/console/", look{})
 	p.load(file(t, "many.csv", csvOf(250)))
 	p.preview()
-	held, release := h.users.hold(1)
+	held, release := h.users.hold(50)
 	defer release()
 	p.click("#import")
 	<-held

@@ -3,6 +3,8 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -16,10 +18,10 @@ type users struct {
 
 	mu      sync.Mutex
 	writes  map[string]int // by user id
-	commits int
-	holdAt  int           // the number of the commit from which on all wait, 0 for none
-	held    chan struct{} // closed when one waits
-	release chan struct{} // closed when none waits any more
+	from    int            // commits wait that write a user of this number or a greater one, 0 for none
+	waits   bool           // one does, or did
+	held    chan struct{}  // closed when one does
+	release chan struct{}  // closed when none waits any more
 	fail    func(bulk.Write) error
 }
 
@@ -32,12 +34,12 @@ func (u *users) Unwrap() bulk.Store { return u.Store }
 
 func (u *users) Commit(ctx context.Context, tenant string, writes []bulk.Write) []error {
 	u.mu.Lock()
-	u.commits++
 	fail := u.fail
 	var release chan struct{}
-	if u.holdAt > 0 && u.commits >= u.holdAt {
+	if u.from > 0 && slices.ContainsFunc(writes, func(w bulk.Write) bool { return number(w.User.ID) >= u.from }) {
 		release = u.release
-		if u.commits == u.holdAt {
+		if !u.waits {
+			u.waits = true
 			close(u.held)
 		}
 	}
@@ -78,20 +80,26 @@ func (u *users) Commit(ctx context.Context, tenant string, writes []bulk.Write) 
 	return errs
 }
 
-// hold lets n commits through from now on, and then none. It returns a channel that is
-// closed when one waits, and what ends it.
-func (u *users) hold(n int) (held <-chan struct{}, release func()) {
+// hold makes commits wait that write a user whose id has the number, or a greater one. It
+// returns a channel that is closed when one waits, and what ends it.
+func (u *users) hold(from int) (held <-chan struct{}, release func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.holdAt = u.commits + n + 1
+	u.from, u.waits = from, false
 	u.held, u.release = make(chan struct{}), make(chan struct{})
 	open := u.release
 	return u.held, sync.OnceFunc(func() {
 		u.mu.Lock()
-		u.holdAt = 0
+		u.from = 0
 		u.mu.Unlock()
 		close(open)
 	})
+}
+
+// number is that in a user's id, such as 7 of "u-7"; 0 if there is none.
+func number(id string) int {
+	n, _ := strconv.Atoi(digits(id))
+	return n
 }
 
 // refuse makes writes fail for which f returns an error, nil for none.

@@ -9,23 +9,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 )
 
 var (
 	pictures = flag.String("pictures", "", "`folder` for a picture of each view, in each of the ways to look at it")
-	readme   = flag.String("readme", "", "`file` for the picture of README.md")
+	docs     = flag.String("docs", "", "`folder` for the pictures that the documents show")
 )
 
-// looks are the ways in which every view is looked at.
+// looks are the ways in which every view is looked at. axe-core looks at all but the last,
+// which has the colours of one and the places of another.
 var looks = []struct {
 	name string
+	axe  bool
 	look
 }{
-	{"light-wide", look{width: 1280, height: 900}},
-	{"dark-wide", look{width: 1280, height: 900, dark: true}},
-	{"light-narrow", look{width: 360, height: 740}},
-	{"dark-narrow", look{width: 360, height: 740, dark: true}},
+	{"light-wide", true, look{width: 1280, height: 900}},
+	{"dark-wide", true, look{width: 1280, height: 900, dark: true}},
+	{"light-narrow", true, look{width: 360, height: 740}},
+	{"dark-narrow", false, look{width: 360, height: 740, dark: true}},
 }
 
 // shows checks a view in all looks: axe-core finds nothing, and no window has to be
@@ -36,24 +39,42 @@ func (p *tab) shows(name string) {
 		p.as(l.look)
 		where := name + " " + l.name
 		p.fits(where)
-		p.accessible(where)
+		if l.axe {
+			p.accessible(where)
+		}
 		if *pictures != "" {
-			p.picture(filepath.Join(*pictures, name+"-"+l.name+".png"), true)
+			height := eval[float64](p, `() => document.documentElement.scrollHeight`)
+			p.picture(filepath.Join(*pictures, name+"-"+l.name+".png"), 0, height)
 		}
 	}
 	p.as(looks[0].look)
 }
 
-// picture writes one of the whole page, or of the window.
-func (p *tab) picture(path string, whole bool) {
+// documented takes a picture for the documents, if they are asked for: of a part of the
+// page that begins with an element.
+func (p *tab) documented(name, selector string) {
 	p.Helper()
-	size := eval[struct{ Width, Height float64 }](p, `whole => ({
-		width: innerWidth, height: whole ? document.documentElement.scrollHeight : innerHeight,
-	})`, whole)
+	if *docs == "" {
+		return
+	}
+	p.as(look{width: 1100, height: 800})
+	top := eval[float64](p, `s => {
+		document.activeElement.blur();
+		return Math.max(0, document.querySelector(s).getBoundingClientRect().top + scrollY - 24);
+	}`, selector)
+	p.picture(filepath.Join(*docs, name+".png"), top, min(720, eval[float64](p, `top => document.documentElement.scrollHeight - top`, top)))
+	p.as(looks[0].look)
+}
+
+// picture writes one of a part of the page, as wide as the window.
+func (p *tab) picture(path string, top, height float64) {
+	p.Helper()
+	call(p, emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: true})
 	shot := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{
-		Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: &whole,
-		Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1},
+		Format: page.CaptureScreenshotFormatPng, CaptureBeyondViewport: yes(),
+		Clip: &page.Viewport{Y: top, Width: eval[float64](p, `() => innerWidth`), Height: height, Scale: 1},
 	})
+	call(p, emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: false})
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		p.Fatal(err)
 	}
@@ -95,6 +116,7 @@ func TestViews(t *testing.T) {
 	p.shows("import-problem")
 	p.load(file(t, "season-2026.csv", season()))
 	p.shows("columns")
+	p.documented("columns", "#columns")
 	p.choose(target(0, "data-target"), "ignore")
 	p.choose(target(1, "data-target"), "ignore")
 	p.click("#check")
@@ -105,14 +127,9 @@ func TestViews(t *testing.T) {
 	p.fill("#label", "Season tickets 2026")
 	p.preview()
 	p.shows("preview")
-	if *readme != "" {
-		p.as(look{width: 1100, height: 760})
-		eval[any](p, `() => { document.activeElement.blur(); scrollTo(0, 0); }`)
-		p.picture(*readme, false)
-		p.as(looks[0].look)
-	}
+	p.documented("check", "body")
 
-	held, release := h.users.hold(12)
+	held, release := h.users.hold(1400)
 	defer release()
 	p.click("#import")
 	<-held
@@ -137,7 +154,7 @@ func TestViews(t *testing.T) {
 	})
 	h.leave(false)
 	p.click("#try-now")
-	p.says("#away", "hour")
+	p.says("#away", "60 minutes")
 	p.shows("away")
 	h.intercept(nil)
 	p.click("#try-now")
@@ -147,6 +164,7 @@ func TestViews(t *testing.T) {
 	p.click("#mend")
 	p.see("#mend-table")
 	p.shows("mending")
+	p.documented("mend", ".mending")
 	p.fill(`#mend-table tr[data-index="3"] [data-column="email"]`, "dee.1003@example.com")
 	p.click("#send-mended")
 	p.inView("job", "ended")
@@ -154,6 +172,7 @@ func TestViews(t *testing.T) {
 	p.visit("/console/#/jobs")
 	p.inView("jobs", "ready")
 	p.shows("jobs")
+	p.documented("imports", "body")
 	p.click(`#jobs tr[data-level="0"] a`)
 	p.inView("job", "ended")
 	p.shows("job")
