@@ -43,7 +43,8 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.API += "/" // or the last name would be lost where others are joined to it
 	}
 	for _, each := range []struct{ field, value string }{{"API", cfg.API}, {"SignIn", cfg.SignIn}, {"Script", cfg.Script}} {
-		if u, err := url.Parse(each.value); err != nil || u.Scheme != "" || u.Host != "" || u.Fragment != "" || strings.HasPrefix(each.value, "//") {
+		if u, err := url.Parse(each.value); err != nil || u.Scheme != "" || u.Fragment != "" ||
+			strings.HasPrefix(each.value, "//") || strings.Contains(each.value, `\`) { // which browsers take for a slash
 			return nil, &bulk.ConfigError{Field: "console.Config." + each.field, Problem: "is not a path on the page's own origin"}
 		}
 	}

@@ -22,7 +22,7 @@ const api = {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
     }
-    for (let attempt = 0; ;) {
+    for (let attempt = 0, renewed = false; ;) {
       signal?.throwIfAborted();
       let answer;
       try {
@@ -35,9 +35,10 @@ const api = {
         await this.pause(attempt++, 0, signal);
         continue;
       }
-      // A host may lead to its own page for signing in.
-      if (answer.type === "opaqueredirect" || answer.status === 401) {
-        await this.renew(signal);
+      // A host may lead to its own page for signing in, or show it.
+      if (answer.type === "opaqueredirect" || answer.status === 401 || (answer.ok && /html/.test(answer.headers.get("Content-Type")))) {
+        await this.renew(renewed);
+        renewed = !renewed;
         continue;
       }
       if ([429, 502, 503, 504].includes(answer.status)) {
@@ -85,19 +86,19 @@ const api = {
     return this.token ? { Authorization: `Bearer ${this.token}` } : {};
   },
 
-  // renew asks the host for a new token, once, and then the user to sign in.
-  async renew(signal) {
-    const ask = globalThis.bulkopsToken;
+  // renew asks the host for a new token, and if there is none, or it was refused too, the user
+  // to sign in.
+  async renew(refused) {
     const had = this.token;
     this.token = undefined;
-    if (typeof ask === "function" && had) {
-      const fresh = await ask(true);
+    if (had && !refused) {
+      const fresh = await globalThis.bulkopsToken(true);
       if (fresh && fresh !== had) {
         this.token = fresh;
         return;
       }
     }
-    await this.signedOut(signal);
+    await this.signedOut();
   },
 
   // pause waits before another attempt: longer each time, half of it random, and never less

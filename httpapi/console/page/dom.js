@@ -17,7 +17,7 @@ function h(tag, props, ...children) {
 // cellNode shows text that may have characters which turn the direction of writing: it
 // changes nothing outside of it.
 function cellNode(text, max = 200) {
-  const node = h("bdi", { class: "cell" }, text.length > max ? text.slice(0, max) + "…" : text);
+  const node = h("bdi", { class: text.length > 24 ? "cell" : "cell short" }, text.length > max ? text.slice(0, max) + "…" : text);
   if (text.length > max) node.title = text.slice(0, 2000);
   return node;
 }
@@ -36,7 +36,7 @@ function tableBox(caption, head, body, props = {}) {
   const id = newId("caption");
   return h("div", { class: "table-box", role: "region", tabindex: "0", "aria-labelledby": id },
     h("table", props, h("caption", { id }, caption),
-      h("thead", null, h("tr", null, head.map((cell) => h("th", { scope: "col" }, cell)))), body));
+      h("thead", null, h("tr", null, head.flat().map((cell) => h("th", { scope: "col" }, cell)))), body));
 }
 
 // field is a control with its label and a sentence about it.

@@ -12,7 +12,7 @@ function guessTargets(headers, kinds, rules) {
   const targets = headers.map((header, i) => namedTarget(header) ?? freeTarget(header, kinds[i], rules));
   const take = (part, names) => {
     if (targets.some((target) => target.part === part)) return;
-    const i = headers.findIndex((header, k) => targets[k].part === "customFields" && !header.includes(".") && names.has(plain(header)));
+    const i = headers.findIndex((header, k) => targets[k].part === "customFields" && !/\w\.\w/.test(header) && names.has(plain(header)));
     if (i >= 0) targets[i] = { part, name: "", kind: "string" };
   };
   take("userId", idNames);

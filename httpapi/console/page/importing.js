@@ -127,14 +127,20 @@ class Import {
     const { state } = this;
     state.phase = "running";
     state.stopped = null;
+    this.cancelled = false;
     this.save();
     for (let i = 0; i < state.parts.length; i++) {
       const part = state.parts[i];
       if (part.state && isEnded(part.state)) continue;
       if (!part.job) {
+        if (this.cancelled) {
+          state.stopped = { part: i, status: "cancelled", error: null };
+          break;
+        }
         if (!this.store) return;
         part.job = await this.post(i, false);
         this.save();
+        if (this.cancelled) await cancelJob(part.job);
       }
       const job = await api.follow(part.job, (job) => { part.state = brief(job); see(part, job); }, this.stop.signal);
       part.state = brief(job);
@@ -146,6 +152,13 @@ class Import {
     }
     state.phase = "ended";
     this.save();
+  }
+
+  // cancel cancels the job that runs, and sends no part behind it.
+  async cancel() {
+    this.cancelled = true;
+    const part = this.state.parts.find((each) => each.job && !(each.state && isEnded(each.state)));
+    if (part) await cancelJob(part.job);
   }
 
   // adopt finds the jobs of parts that were accepted while the page was reloaded.
@@ -173,6 +186,15 @@ class Import {
   async fetchResults(part) {
     const bytes = await api.results(part.job, { format: "ndjson" }, this.stop.signal);
     return this.store.call("addResults", { first: part.first, bytes });
+  }
+}
+
+// cancelJob cancels a job, unless it has ended by itself.
+async function cancelJob(id) {
+  try {
+    await api.call("POST", `jobs/${id}/cancel`);
+  } catch (error) {
+    if (error.code !== "JOB_ENDED") throw error;
   }
 }
 

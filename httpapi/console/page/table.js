@@ -6,7 +6,7 @@
 
 function targetHeader(target) {
   switch (target.part) {
-    case "ignore": return "";
+    case "ignore": return "_rest"; // a note, which the service passes over
     case "note": case "whole": return target.name;
     case "userId": case "email": return target.part;
   }
@@ -67,13 +67,15 @@ class CSVTable {
     return cells;
   }
 
-  // rawRow is a row as it is sent: its cells as they stand, but for those to be ignored.
+  // rawRow is a row as it is sent: its cells as they stand, but for those to be ignored. Of
+  // these it only shows that they are there: the service passes over a row without any.
   rawRow(i, targets) {
     const spans = [];
     readRecord(this.text, this.starts[i], this.separator, this.lines[i], spans);
     const cells = [];
     for (let k = 0; k < spans.length; k += 2) {
-      cells.push(targets[k / 2]?.part === "ignore" ? "" : this.text.slice(spans[k], spans[k + 1]));
+      const raw = this.text.slice(spans[k], spans[k + 1]);
+      cells.push(raw && targets[k / 2]?.part === "ignore" ? "-" : raw);
     }
     return cells.join(this.separator);
   }

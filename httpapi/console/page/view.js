@@ -8,7 +8,7 @@ function view(name, state, title, ...content) {
   const main = document.getElementById("main");
   // The focus goes to the heading of a new view, and with what had it and is gone.
   const same = main.firstElementChild?.dataset.view === name && !main.contains(document.activeElement);
-  const heading = h("h1", { tabindex: "-1", id: "title" }, title);
+  const heading = h("h1", { tabindex: "-1", id: "title" }, h("bdi", null, title));
   main.replaceChildren(h("section", { "data-view": name, "data-state": state, "aria-labelledby": "title" }, heading, content));
   document.title = `${title} – ${t("brand")}`;
   if (!same && view.shown) {

@@ -43,7 +43,7 @@ function jobPanel(job) {
   const bar = h("progress", { id: "progress", class: "unseen", max: "100", "aria-label": t("running.progress") });
   const done = h("p", { id: "done", class: "percent" }), picture = h("div");
   const rate = h("dd", { id: "rate" }), left = h("dd", { id: "left" });
-  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => cancelJob(job.jobId, cancel) });
+  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => confirmCancel(cancel, () => cancelJob(job.jobId)) });
   view("job", "running", jobName(job), h("p", null, h("span", { class: "badge processing" }, t("status.processing"))), bar, done, picture,
     h("dl", { class: "numbers" }, h("div", null, h("dt", null, t("running.rate")), rate), h("div", null, h("dt", null, t("running.left")), left)),
     h("div", { class: "actions" }, cancel, linkTo("#/jobs", t("job.all"))), jobFacts(job));
@@ -54,17 +54,6 @@ function jobPanel(job) {
     left.textContent = now.etaSeconds === null ? t(now.status === "pending" ? "running.waiting" : "running.unknown") : durationText(now.etaSeconds);
     picture.replaceChildren(outcomeBar(now.summary, job.options.dryRun ? "would" : "now"));
   };
-}
-
-async function cancelJob(id, control) {
-  if (!(await confirmed(t("cancel.title"), t("cancel.text"), t("cancel.yes")))) return;
-  control.disabled = true;
-  say(t("cancel.asked"));
-  try {
-    await api.call("POST", `jobs/${id}/cancel`);
-  } catch (error) {
-    if (error.code !== "JOB_ENDED") document.querySelector("[data-view]").append(failedMessage(error));
-  }
 }
 
 async function showEndedJob(job, signal) {

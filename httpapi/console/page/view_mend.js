@@ -65,9 +65,11 @@ function mendTable({ columns, rows }, targets, headers, edited, change) {
       "aria-invalid": errors.length ? "true" : null, "aria-describedby": errors.length ? id : null, spellcheck: "false", oninput: (event) => change(row, k, event.target.value) });
     return h("td", { class: errors.length ? "wrong" : "" }, input, errors.length > 0 && h("div", { id }, errors.map((error) => errorNode({ ...error, field: "" }))));
   };
-  return tableBox(t("mend.caption"), [t("rows.line"), t("groups.problem"), ...names.map((name) => cellNode(name, 60))],
+  const loose = (row) => row.errors.filter((error) => !columns.some((_, k) => concerns(error, k)));
+  const some = rows.some((row) => loose(row).length > 0);
+  return tableBox(t("mend.caption"), [t("rows.line"), some ? t("groups.problem") : [], ...names.map((name) => cellNode(name, 60))],
     h("tbody", null, rows.map((row) => h("tr", { "data-index": row.index }, h("th", { scope: "row", class: "number" }, numbers.format(row.line)),
-      h("td", { class: "problems" }, row.errors.filter((error) => !columns.some((_, k) => concerns(error, k))).map((error) => errorNode(error))),
+      some && h("td", { class: "problems" }, loose(row).map((error) => errorNode(error))),
       columns.map((_, k) => cell(row, k))))), { id: "mend-table" });
 }
 

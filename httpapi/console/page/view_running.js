@@ -25,7 +25,7 @@ async function showRunning() {
 }
 
 function runningPanel() {
-  const { state } = current;
+  const importing = current, { state } = importing;
   const total = state.file.count;
   const bar = h("progress", { id: "progress", class: "unseen", max: "100", "aria-label": t("running.progress") });
   const percent = h("p", { class: "percent", "aria-hidden": "true" });
@@ -33,7 +33,7 @@ function runningPanel() {
   const rate = h("dd", { id: "rate" }, "–"), left = h("dd", { id: "left" }, "–"), part = h("dd", { id: "part" }, "–");
   const picture = h("div");
   const more = h("div");
-  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: cancelRun });
+  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => confirmCancel(cancel, () => importing.cancel()) });
   view("running", "running", t("running.title"),
     h("p", { class: "lead" }, state.label ? cellNode(state.label) : cellNode(state.name)), more,
     bar, h("div", { class: "progress-line" }, percent, done), picture,
@@ -71,16 +71,15 @@ function runningPanel() {
   };
 }
 
-async function cancelRun() {
-  const { state } = current;
+// confirmCancel cancels what the user says yes to, with what it means in words.
+async function confirmCancel(control, cancel) {
   if (!(await confirmed(t("cancel.title"), t("cancel.text"), t("cancel.yes")))) return;
-  const part = state.parts.find((each) => each.job && !(each.state && isEnded(each.state)));
-  if (!part) return;
+  control.disabled = true;
   say(t("cancel.asked"));
-  document.getElementById("cancel").disabled = true;
   try {
-    await api.call("POST", `jobs/${part.job}/cancel`);
+    await cancel();
   } catch (error) {
-    if (error.code !== "JOB_ENDED") document.querySelector("[data-view]").append(failedMessage(error));
+    control.disabled = false;
+    control.after(failedMessage(error));
   }
 }

@@ -40,11 +40,15 @@ var console = []mutation{
 	},
 	{
 		name: "the API may be another origin's", file: "httpapi/console/console.go",
-		old: ` || u.Host != ""`, new: ``, test: "TestConfigIsOnThePagesOrigin",
+		old: `strings.HasPrefix(each.value, "//") || `, new: ``, test: "TestConfigIsOnThePagesOrigin",
 	},
 	{
 		name: "a script's address may be any URL", file: "httpapi/console/console.go",
 		old: `u.Scheme != "" || `, new: ``, test: "TestConfigIsOnThePagesOrigin",
+	},
+	{
+		name: "a backslash begins another origin", file: "httpapi/console/console.go",
+		old: " || strings.Contains(each.value, `\\`)", new: ``, test: "TestConfigIsOnThePagesOrigin",
 	},
 	{
 		name: "the API's path loses its last name", file: "httpapi/console/console.go",

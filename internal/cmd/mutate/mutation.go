@@ -13,8 +13,8 @@ import (
 type mutation struct {
 	// name says what is wrong, as in "the condition lacks the old email".
 	name string
-	// file is the source file, relative to the module. Its tests are those of the
-	// same directory.
+	// file is the source file, relative to the module. Its tests are those of its
+	// package.
 	file string
 	// old is replaced by new. It occurs exactly once in the file.
 	old, new string
@@ -27,8 +27,15 @@ func mutations() []mutation {
 	return slices.Concat(bulkFaults, dynamostore, dynamojobs, sqsjobs, pgjobs, cloudblob, console)
 }
 
-// pkg is the import path of the package under test, relative to the module.
-func (m mutation) pkg() string { return path.Dir(m.file) }
+// pkg is the import path of the package under test, relative to the module. A file that is
+// not Go is embedded by the package of the folder above.
+func (m mutation) pkg() string {
+	dir := path.Dir(m.file)
+	if path.Ext(m.file) != ".go" {
+		dir = path.Dir(dir)
+	}
+	return dir
+}
 
 func (m mutation) String() string { return m.pkg() + ": " + m.name }
 
