@@ -17,6 +17,10 @@ const (
 	envAxe      = "BULKOPS_TEST_AXE" // folder of the npm package axe-core
 )
 
+// intranet is another name of this machine. Browsers trust pages of 127.0.0.1 as those of
+// https, and not those of this one.
+const intranet = "intranet.test"
+
 // parallelTests is how many tests run at once. Each keeps a process of the browser busy,
 // so more of them than processors make each other late.
 const parallelTests = "2"
@@ -62,6 +66,7 @@ func startChromium(tb testing.TB) context.Context {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", false),
 		chromedp.ProxyServer("direct://"), // whatever the environment names
+		chromedp.Flag("host-resolver-rules", "MAP "+intranet+" 127.0.0.1"),
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // it has none for root

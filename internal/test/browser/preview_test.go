@@ -85,8 +85,11 @@ func TestPreview(t *testing.T) {
 		p.wantRows(2)
 		p.says("#rows", "u-1") // who has it
 
+		p.click(".chosen button")
+		p.wantRows(upTo(0, 25)...)
+
 		// What an update changes, and what it leaves alone.
-		p.choose("#filter-status", "updated")
+		p.click(`#changes [data-change="customFields.team"] button`)
 		p.wantRows(1)
 		p.says(`#rows tr[data-index="1"] [data-changes="customFields.team"]`, "team")
 		p.says(`#changes [data-change="customFields.team"]`, "1")

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -52,6 +53,31 @@ func TestTokenIsRenewed(t *testing.T) {
 	if n := len(h.seen(func(r request) bool { return r.path == "/token" })); n != 2 {
 		t.Errorf("the host was asked for a token %d times, want twice", n)
 	}
+}
+
+// TestWithoutHTTPS: inside of a company pages have no https here and there, and browsers
+// then lack digests of files. An import still survives a reload.
+func TestWithoutHTTPS(t *testing.T) {
+	t.Parallel()
+	h := serve(t, inMemory, settings{maxUsers: 100})
+	h.url = strings.Replace(h.url, "127.0.0.1", intranet, 1)
+	p := h.signedIn(t, look{})
+	if eval[bool](p, `() => isSecureContext`) {
+		t.Fatal("the browser trusts the page")
+	}
+	path := file(t, "many.csv", csvOf(250))
+	p.load(path)
+	p.preview()
+	held, release := h.users.hold(150)
+	defer release()
+	p.click("#import")
+	<-held
+	p.reload()
+	p.give("#file", path)
+	release()
+	p.inView("result", "ready")
+	p.wantCounts(counts{created: 250})
+	h.wantParts(t, 3, 250)
 }
 
 // TestNobodyIsSignedIn: the page leads to the host's own, and goes on.

@@ -17,12 +17,12 @@ const kept = `async () => {
 	all["document.cookie"] = document.cookie;
 	all["window.name"] = window.name;
 	all["history.state"] = JSON.stringify(history.state);
-	for (const {name} of await indexedDB.databases()) all["IndexedDB " + name] = "a database";
-	for (const name of await caches.keys()) {
+	for (const {name} of await globalThis.indexedDB?.databases() ?? []) all["IndexedDB " + name] = "a database";
+	for (const name of await globalThis.caches?.keys() ?? []) { // pages of https alone have some
 		const cache = await caches.open(name);
 		for (const request of await cache.keys()) all["cache " + name + " " + request.url] = await (await cache.match(request)).text();
 	}
-	for (const worker of await navigator.serviceWorker.getRegistrations()) all["service worker " + worker.scope] = "registered";
+	for (const worker of await navigator.serviceWorker?.getRegistrations() ?? []) all["service worker " + worker.scope] = "registered";
 	return all;
 }`
 
