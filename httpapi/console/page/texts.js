@@ -243,7 +243,7 @@ const texts = {
     "mend.close": "Close",
 
     "jobs.title": "Imports so far",
-    "jobs.lead": "All imports of the last 30 days, also those that others or programs have made.",
+    "jobs.lead": "All imports that are kept, also those that others or programs have made.",
     "jobs.status": "Status",
     "jobs.all": "All",
     "jobs.label": "Label, ID or person",
@@ -591,7 +591,7 @@ const texts = {
     "mend.close": "Schließen",
 
     "jobs.title": "Bisherige Importe",
-    "jobs.lead": "Alle Importe der letzten 30 Tage, auch die von anderen und von Programmen.",
+    "jobs.lead": "Alle Importe, die aufbewahrt sind, auch die von anderen und von Programmen.",
     "jobs.status": "Status",
     "jobs.all": "Alle",
     "jobs.label": "Bezeichnung, ID oder Person",

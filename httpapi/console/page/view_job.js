@@ -76,7 +76,7 @@ async function showEndedJob(job, signal) {
       fetched && counts.failed > 0 && !job.options.dryRun && button(t("action.mend", { n: counts.failed }), { id: "mend", class: "primary", onclick: () => mendJob(job, store, mending) }),
       fetched && !job.options.dryRun && retryButtons([job.jobId], counts.notProcessed, summary.retryable),
       parentLink(job), linkTo("#/jobs", t("job.all"))),
-    mending, fetched && downloads(job, rest), errorGroups(summary.groups, null, (group) => table.pick(group)), changeGroups(summary.changes, null, (change) => table.pick({ change })), fetched && table.node,
+    mending, errorGroups(summary.groups, null, (group) => table.pick(group)), changeGroups(summary.changes, null, (change) => table.pick({ change })), fetched && table.node, fetched && downloads(job, rest),
     h("h2", null, t("job.facts")), jobFacts(job), deleteButton(job));
   say(t("result.said", counts));
   if (fetched) await table.show();

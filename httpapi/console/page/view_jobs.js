@@ -51,7 +51,8 @@ function drawJobs(body, more) {
   const jobs = shownJobs();
   more.hidden = !listed.cursor;
   if (jobs.length === 0) {
-    body.replaceChildren(message("info", t(listed.label || listed.status ? "jobs.noneFound" : "jobs.none")));
+    const found = listed.label || listed.status;
+    body.replaceChildren(message("info", h("p", null, t(found ? "jobs.noneFound" : "jobs.none"), " ", !found && linkTo("#/", t("import.title")))));
     return;
   }
   const lines = jobLines(jobs);
