@@ -21,9 +21,9 @@ const (
 // https, and not those of this one.
 const intranet = "intranet.test"
 
-// parallelTests is how many tests run at once. Each keeps a process of the browser busy,
-// so more of them than processors make each other late.
-const parallelTests = "2"
+// parallelTests is how many tests run at once. Each keeps a process of the browser busy
+// while it does not wait.
+const parallelTests = "3"
 
 // TestMain closes the browser of all tests.
 func TestMain(m *testing.M) {

@@ -43,10 +43,14 @@ func (p *tab) shows(name string) {
 			p.accessible(where)
 		}
 		if *pictures != "" {
-			height := eval[float64](p, `() => document.documentElement.scrollHeight`)
+			// What is behind a dialog is dark no further than the window.
+			height := eval[float64](p, `() => document.querySelector("dialog[open]") ? innerHeight : document.documentElement.scrollHeight`)
 			p.picture(filepath.Join(*pictures, name+"-"+l.name+".png"), 0, height)
 		}
 	}
+	// What is wide at 1,280 pixels and is made four times as large. Source: WCAG 2.2, 1.4.10.
+	p.as(look{width: 320, height: 256})
+	p.fits(name + " at four times the size")
 	p.as(looks[0].look)
 }
 
