@@ -99,6 +99,37 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestCancelOfParts: no part is sent behind the one that was cancelled, until somebody wants
+// it.
+func TestCancelOfParts(t *testing.T) {
+	t.Parallel()
+	h := serve(t, inMemory, settings{maxUsers: 100})
+	p := h.signedIn(t, look{})
+	p.load(file(t, "many.csv", csvOf(250)))
+	p.preview()
+	held, release := h.users.hold(150)
+	defer release()
+	p.click("#import")
+	<-held
+	p.click("#cancel")
+	p.click("#confirm-yes")
+	<-h.jobs.knows
+	release()
+	p.inView("result", "ready")
+	h.wantNoUser(t, "u-249")
+	if n := len(h.imports(false)); n != 2 {
+		t.Errorf("%d parts were sent, want two", n)
+	}
+	distinct, _ := h.users.written()
+	p.wantCounts(counts{created: distinct, notProcessed: 250 - distinct})
+	p.click("#continue")
+	p.wait("the end of the last part", `() => document.querySelector("section[data-view=result][data-state=ready]") && !document.querySelector("#continue")`)
+	h.wantUser(t, "u-249", "user249@example.com", `{"team":"team 4"}`)
+	if _, most := h.users.written(); most != 1 {
+		t.Errorf("a user was written %d times", most)
+	}
+}
+
 func isCancel(r request) bool {
 	return r.method == http.MethodPost && strings.HasSuffix(r.path, "/cancel") && r.status == http.StatusOK
 }
