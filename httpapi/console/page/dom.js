@@ -35,7 +35,7 @@ function linkTo(hash, ...content) { return h("a", { href: hash }, ...content); }
 function tableBox(caption, head, body, props = {}) {
   const id = newId("caption");
   return h("div", { class: "table-box", role: "region", tabindex: "0", "aria-labelledby": id },
-    h("table", props, h("caption", { id }, caption),
+    h("table", props, h("caption", { id }, h("span", null, caption)),
       h("thead", null, h("tr", null, head.flat().map((cell) => h("th", { scope: "col" }, cell)))), body));
 }
 

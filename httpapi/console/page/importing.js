@@ -9,9 +9,13 @@ const defaults = { upsert: true, skipDuplicates: false, sendWelcomeEmail: false,
 const limits = { maxRows: 10_000, maxBytes: 60 << 20 };
 
 class Import {
-  // store has the rows while the file is known; null after a reload.
+  // store has the rows, and their results, while the file is known; null after a reload.
   store = null;
+  // found has results alone, after a reload.
+  found = null;
   stop = new AbortController();
+  // watch is told of each state of a job that is waited for.
+  watch = () => {};
 
   constructor(state) {
     // phase: "mapping", "checking", "preview", "running", "ended"
@@ -47,9 +51,34 @@ class Import {
   }
 
   forget() {
-    this.stop.abort(new DOMException("left", "AbortError"));
+    this.halt();
     this.store?.close();
+    this.found?.close();
     sessionStorage.removeItem(stored);
+  }
+
+  // halt ends what is under way in the page.
+  halt() {
+    this.stop.abort(new DOMException("left", "AbortError"));
+    this.stop = new AbortController();
+    this.checking = this.running = null;
+  }
+
+  // once does a work that views come back to: the one that is under way, if there is one.
+  once(name, work) {
+    if (!this[name]) {
+      const begun = work(this.stop.signal).finally(() => { if (this[name] === begun) this[name] = null; });
+      this[name] = begun;
+    }
+    return this[name];
+  }
+
+  // use takes the store of the file, which a user has chosen again.
+  use(store, described) {
+    this.store = store;
+    this.found?.close();
+    this.found = null;
+    Object.assign(this.state.file, described);
   }
 
   get unsent() { return this.state.parts.filter((part) => !part.job).length; }
@@ -66,38 +95,43 @@ class Import {
 
   get contentType() { return this.state.file.format === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson"; }
 
-  async post(i, dryRun) {
+  async post(i, dryRun, signal) {
     const { first, rows: count } = this.state.parts[i];
     const body = await this.store.call("body", { first, rows: count, targets: this.state.targets });
     const headers = { "Content-Type": this.contentType, Prefer: "respond-async" };
     // A dry run has no key: another one is to see what has changed in between.
     if (!dryRun) headers["Idempotency-Key"] = `console-${this.state.file.digest.slice(0, 16)}-${this.state.id}.${i + 1}`;
-    const { data } = await api.call("POST", "users", { query: this.query(i, dryRun), headers, body, signal: this.stop.signal });
+    const { data } = await api.call("POST", "users", { query: this.query(i, dryRun), headers, body, signal });
     return data.jobId;
   }
 
-  // check runs all parts dry. see is called with the counts so far, and done rows of all.
-  async check(see) {
+  // check runs all parts dry.
+  check() { return this.once("checking", (signal) => this.checkParts(signal)); }
+
+  async checkParts(signal) {
     const { state } = this;
     state.phase = "checking";
     await this.divide();
     await this.store.call("clearResults");
     for (let i = 0; i < state.parts.length; i++) {
-      const job = await this.postDivided(i);
+      const id = await this.postDivided(i, signal);
       const part = state.parts[i]; // other parts may have been made by now
-      part.check = job;
+      part.check = id;
       this.save();
-      await this.fetchPart(part, part.check, see);
+      const job = await api.follow(id, (job) => this.watch(part, job), signal);
+      if (job.status === "failed") throw new Refused(200, job.error ?? {});
+      await this.fetchResults(this.store, part, id, signal);
     }
+    signal.throwIfAborted();
     state.phase = "preview";
     this.save();
   }
 
   // postDivided sends the first dry run, which learns the limits of the service.
-  async postDivided(i) {
+  async postDivided(i, signal) {
     for (;;) {
       try {
-        return await this.post(i, true);
+        return await this.post(i, true, signal);
       } catch (error) {
         const limit = error.details?.limit;
         if (i > 0 || !limit || !["TOO_MANY_USERS", "BODY_TOO_LARGE"].includes(error.code)) throw error;
@@ -113,17 +147,11 @@ class Import {
 
   async divide() { this.state.parts = await this.store.call("plan", limits); }
 
-  async fetchPart(part, id, see) {
-    const job = await api.follow(id, (job) => see(part, job), this.stop.signal);
-    if (job.status === "failed") throw new Refused(200, job.error ?? {});
-    const bytes = await api.results(id, { format: "ndjson" }, this.stop.signal);
-    await this.store.call("addResults", { first: part.first, bytes });
-    return job;
-  }
-
   // run imports the parts, each once the one before has been applied, so that all rows apply
   // in the order of the file. It stops behind a part that did not end well.
-  async run(see) {
+  run() { return this.once("running", (signal) => this.runParts(signal)); }
+
+  async runParts(signal) {
     const { state } = this;
     state.phase = "running";
     state.stopped = null;
@@ -138,11 +166,11 @@ class Import {
           break;
         }
         if (!this.store) return;
-        part.job = await this.post(i, false);
+        part.job = await this.post(i, false, signal);
         this.save();
         if (this.cancelled) await cancelJob(part.job);
       }
-      const job = await api.follow(part.job, (job) => { part.state = brief(job); see(part, job); }, this.stop.signal);
+      const job = await api.follow(part.job, (job) => { part.state = brief(job); this.watch(part, job); }, signal);
       part.state = brief(job);
       this.save();
       if (job.status !== "completed") {
@@ -172,20 +200,20 @@ class Import {
     this.save();
   }
 
-  // collect fetches the results of all jobs.
-  async collect(see) {
-    this.store ??= new RowStore();
-    await this.store.call("clearResults");
+  // collect fetches the results of jobs, of parts or, dry, of their checks, anew.
+  async collect(dry, signal) {
+    const store = this.store ?? (this.found ??= new RowStore());
+    await store.call("clearResults");
     for (const part of this.state.parts) {
-      if (part.job) await this.fetchResults(part);
-      see?.(part);
+      const id = dry ? part.check : part.job;
+      if (id) await this.fetchResults(store, part, id, signal);
     }
-    return this.store.call("summary");
+    return store;
   }
 
-  async fetchResults(part) {
-    const bytes = await api.results(part.job, { format: "ndjson" }, this.stop.signal);
-    return this.store.call("addResults", { first: part.first, bytes });
+  async fetchResults(store, part, id, signal) {
+    const bytes = await api.results(id, { format: "ndjson" }, signal);
+    await store.call("addResults", { first: part.first, bytes });
   }
 }
 

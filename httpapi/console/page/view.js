@@ -1,5 +1,9 @@
 // What views have in common: pictures of outcomes, tables of rows with a filter, groups of
 // errors, files.
+//
+// Tests and hosts' own documentation know the page by ids, by names that begin with "data-",
+// and by the sections that have data-view (import, preview, running, result, jobs, job) and
+// data-state. Those are kept; classes may change.
 
 // view replaces the content of the page. What a view before had under way ends.
 let leaving = new AbortController();
@@ -141,10 +145,11 @@ class RowsTable {
   }
 }
 
-function errorNode(error, columns) {
+// errorNode says what is wrong, and in the words of the service, unless they were seen before.
+function errorNode(error, columns, seen) {
   const place = error.field ? columnName(error.field, columns) : "";
   return h("p", { class: "error" }, h("strong", null, codeTitle(error.code)), place && [": ", cellNode(place, 60)],
-    h("span", { class: "hint", lang: "en" }, cellNode(error.message, 300)),
+    h("span", { class: seen ? "unseen" : "hint", lang: "en" }, cellNode(error.message, 300)),
     error.conflictsWith && h("span", { class: "hint" }, t("error.conflictsWith"), " ", cellNode(error.conflictsWith)));
 }
 

@@ -59,23 +59,29 @@ function mendTable({ columns, rows }, targets, headers, edited, change) {
   const paths = columns.map((i) => pathOf(targets[i]));
   // An error stands below the cell that it is about, or else in a column of its own.
   const concerns = (error, k) => error.field === paths[k] || Boolean(paths[k]) && Boolean(error.field?.startsWith(paths[k] + "."));
+  const seen = new Set(); // of the service's words, which stand once on a page
+  const why = (error) => {
+    const again = seen.has(error.message);
+    seen.add(error.message);
+    return errorNode({ ...error, field: "" }, null, again);
+  };
   const cell = (row, k) => {
     const errors = row.errors.filter((error) => concerns(error, k)), id = `why-${row.index}-${k}`;
     const input = mendInput(edited.get(row.index)?.cells[k] ?? row.cells[k], { "data-column": paths[k], "aria-label": t("mend.cell", { column: names[k], line: row.line }),
       "aria-invalid": errors.length ? "true" : null, "aria-describedby": errors.length ? id : null, spellcheck: "false", oninput: (event) => change(row, k, event.target.value) });
-    return h("td", { class: errors.length ? "wrong" : "" }, input, errors.length > 0 && h("div", { id }, errors.map((error) => errorNode({ ...error, field: "" }))));
+    return h("td", { class: errors.length ? "wrong" : "", "data-label": names[k] }, input, errors.length > 0 && h("div", { id }, errors.map(why)));
   };
   const loose = (row) => row.errors.filter((error) => !columns.some((_, k) => concerns(error, k)));
   const some = rows.some((row) => loose(row).length > 0);
   return tableBox(t("mend.caption"), [t("rows.line"), some ? t("groups.problem") : [], ...names.map((name) => cellNode(name, 60))],
-    h("tbody", null, rows.map((row) => h("tr", { "data-index": row.index }, h("th", { scope: "row", class: "number" }, numbers.format(row.line)),
-      some && h("td", { class: "problems" }, loose(row).map((error) => errorNode(error))),
+    h("tbody", null, rows.map((row) => h("tr", { "data-index": row.index }, h("th", { scope: "row", "data-label": `${t("rows.line")} ` }, numbers.format(row.line)),
+      some && h("td", { class: "problems" }, loose(row).map(why)),
       columns.map((_, k) => cell(row, k))))), { id: "mend-table" });
 }
 
 // mendInput keeps line breaks, which a text field would lose.
 function mendInput(value, props) {
-  return value.includes("\n") ? h("textarea", { ...props, rows: "2", value }) : h("input", { ...props, type: "text", value, dir: "auto", size: String(Math.min(40, Math.max(8, value.length + 2))) });
+  return value.includes("\n") ? h("textarea", { ...props, rows: "2", value }) : h("input", { ...props, type: "text", value, dir: "auto", size: String(Math.min(30, Math.max(8, value.length + 2))) });
 }
 
 function mendPager(total, offset, show) {

@@ -9,8 +9,11 @@ async function showPreview() {
   try {
     if (current.state.phase === "checking") {
       if (!current.store) return showAgain("preview", t("preview.title"), t("again.check"));
-      await runCheck();
-    } else if (!current.store) await recallCheck();
+      await runCheck(signal);
+    } else if (!current.store && !current.found) {
+      view("preview", "checking", t("preview.title"), h("p", { class: "lead" }, t("preview.recalling")));
+      await current.collect(true, signal);
+    }
     if (signal.aborted || current !== shownFor) return;
     await showChecked();
   } catch (error) {
@@ -28,39 +31,30 @@ function backToMapping() {
     current.forget();
     current = null;
   } else {
-    current.stop.abort(new DOMException("left", "AbortError"));
-    current.stop = new AbortController();
+    current.halt();
     current.state.phase = "mapping";
   }
   location.hash = "#/";
 }
 
-async function runCheck() {
+async function runCheck(signal) {
   const { state } = current;
   const done = h("p", { class: "hint" });
   const bar = h("progress", { id: "progress", max: "100", "aria-label": t("preview.progress") });
   view("preview", "checking", t("preview.title"), h("p", { class: "lead" }, t("preview.checking", { n: state.file.count })), bar, done, backActions());
   say(t("preview.checking", { n: state.file.count }));
-  await current.check((part, job) => {
+  current.watch = (part, job) => {
+    if (signal.aborted) return;
     const rowsDone = part.first + job.processedRecords;
     bar.value = (100 * rowsDone) / state.file.count;
     done.textContent = t("progress.rows", { done: rowsDone, total: state.file.count });
-  });
-}
-
-// recallCheck gets the results of the dry run anew, after a reload.
-async function recallCheck() {
-  view("preview", "checking", t("preview.title"), h("p", { class: "lead" }, t("preview.recalling")));
-  const store = new RowStore();
-  for (const part of current.state.parts) {
-    await store.call("addResults", { first: part.first, bytes: await api.results(part.check, { format: "ndjson" }, leaving.signal) });
-  }
-  current.recalled = store;
+  };
+  await current.check();
 }
 
 async function showChecked() {
   const { state } = current, { file } = state;
-  const store = current.store ?? current.recalled;
+  const store = current.store ?? current.found;
   const { counts, groups, changes } = await store.call("summary");
   const columns = current.store ? mapped(file.headers, state.targets) : null;
   const table = new RowsTable(store, counts, { columns, tense: "would" });
@@ -96,13 +90,8 @@ function fileAgain(text, then) {
     try {
       const described = await store.call("open", input.files[0], { encoding: current.state.file.encoding, separator: current.state.file.separator });
       if (described.digest !== current.state.file.digest) throw new FileProblem("problem.otherFile", { name: input.files[0].name });
-      current.store = store;
-      Object.assign(current.state.file, described);
-      if (current.state.parts.length > 0 && current.state.phase === "preview") {
-        for (const part of current.state.parts) {
-          await store.call("addResults", { first: part.first, bytes: await api.results(part.check, { format: "ndjson" }) });
-        }
-      }
+      current.use(store, described);
+      if (current.state.phase === "preview") await current.collect(true);
       then();
     } catch (error) {
       store.close();

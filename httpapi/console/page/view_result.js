@@ -9,20 +9,21 @@ async function showResult() {
   view("result", "loading", t("result.title"), h("p", { class: "lead" }, t("result.loading")));
   try {
     const hasFile = Boolean(current.store);
-    const { groups, retryable } = await current.collect();
+    const store = await current.collect(false, signal);
+    const { groups, retryable } = await store.call("summary");
     if (signal.aborted) return;
     const counts = addUp(state.parts.map((part) => part.state?.summary ?? { notProcessed: part.rows }));
-    await showEnded(counts, groups, retryable, hasFile);
+    await showEnded(store, { counts, groups, retryable, hasFile });
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
     view("result", "failed", t("result.title"), failedMessage(error), h("div", { class: "actions" }, button(t("action.again"), { onclick: showResult }), newImportButton()));
   }
 }
 
-async function showEnded(counts, groups, retryable, hasFile) {
+async function showEnded(store, { counts, groups, retryable, hasFile }) {
   const { state } = current;
   const columns = hasFile ? mapped(state.file.headers, state.targets) : null;
-  const table = new RowsTable(current.store, counts, { columns });
+  const table = new RowsTable(store, counts, { columns });
   const rest = counts.failed + counts.notProcessed;
   const mending = h("div", { id: "mending" });
   const canMend = hasFile && state.file.format === "csv" && counts.failed > 0;
@@ -32,11 +33,11 @@ async function showEnded(counts, groups, retryable, hasFile) {
     h("p", { class: "lead" }, state.label ? cellNode(state.label) : cellNode(state.name)),
     outcomeBar(counts), stoppedMessage(state), all && message("good", t("result.good")),
     h("div", { class: "actions" },
-      canMend && button(t("action.mend", { n: counts.failed }), { id: "mend", class: "primary", onclick: () => showMend(mending, current.store, state.targets, mendTag(state), state) }),
+      canMend && button(t("action.mend", { n: counts.failed }), { id: "mend", class: "primary", onclick: () => showMend(mending, store, state.targets, mendTag(state), state) }),
       state.stopped && current.unsent > 0 && button(t("action.continue"), { id: "continue", onclick: continueRun }),
       retryButtons(state.parts.map((part) => part.job).filter(Boolean), addUp(state.parts.map((part) => part.state?.summary ?? {})).notProcessed, retryable),
-      rest > 0 && hasFile && state.file.format === "csv" && button(t("action.failedFile"), { id: "download-failed", onclick: () => downloadFailed(separator) }),
-      button(t("action.resultsFile"), { id: "download-results", onclick: () => downloadResults(separator) }),
+      rest > 0 && hasFile && state.file.format === "csv" && button(t("action.failedFile"), { id: "download-failed", onclick: () => downloadFailed(store, separator) }),
+      button(t("action.resultsFile"), { id: "download-results", onclick: () => downloadResults(store, separator) }),
       newImportButton()),
     mending, partsList(state, canMend || counts.failed === 0),
     errorGroups(groups, columns, (group) => table.pick(group)), table.node);
@@ -65,12 +66,12 @@ function mendTag(state) { return state.parts.length === 1 ? state.parts[0].job :
 
 function baseName() { return current.state.name.replace(/\.\w+$/, "") || "import"; }
 
-async function downloadFailed(separator) {
-  save(`${baseName()}-failed.csv`, "text/csv", await current.store.call("failedFile", { separator, statuses: ["failed", "notProcessed"] }));
+async function downloadFailed(store, separator) {
+  save(`${baseName()}-failed.csv`, "text/csv", await store.call("failedFile", { separator, statuses: ["failed", "notProcessed"] }));
 }
 
-async function downloadResults(separator) {
-  save(`${baseName()}-results.csv`, "text/csv", await current.store.call("resultsFile", { separator: separator || "," }));
+async function downloadResults(store, separator) {
+  save(`${baseName()}-results.csv`, "text/csv", await store.call("resultsFile", { separator: separator || "," }));
 }
 
 // partsList leads to the jobs. Where rows cannot be mended here, they can be there.

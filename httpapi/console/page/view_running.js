@@ -1,7 +1,5 @@
 // The view of an import that runs.
 
-let running = null; // the promise of the tab's run; one at a time
-
 async function showRunning() {
   if (!current || current.state.phase === "mapping") return leaveTo("#/");
   if (current.state.phase === "ended") return leaveTo("#/result");
@@ -10,12 +8,11 @@ async function showRunning() {
   const shownFor = current;
   const panel = runningPanel();
   try {
-    if (!running && !current.store) await current.adopt();
+    if (!current.running && !current.store) await current.adopt();
     panel.update();
-    if (current.needsFile && !running) panel.askFile();
-    shownFor.watch = (part, job) => { if (!signal.aborted) panel.update(part, job); };
-    running ??= shownFor.run((part, job) => shownFor.watch(part, job)).finally(() => { running = null; });
-    await running;
+    if (current.needsFile) panel.askFile();
+    current.watch = (part, job) => { if (!signal.aborted) panel.update(part, job); };
+    await current.run();
     if (signal.aborted || current !== shownFor) return;
     if (current.state.phase === "ended") leaveTo("#/result");
   } catch (error) {
@@ -31,15 +28,14 @@ function runningPanel() {
   const percent = h("p", { class: "percent", "aria-hidden": "true" });
   const done = h("p", { id: "done" });
   const rate = h("dd", { id: "rate" }, "–"), left = h("dd", { id: "left" }, "–"), part = h("dd", { id: "part" }, "–");
-  const picture = h("div");
-  const more = h("div");
+  const picture = h("div"), more = h("div"), leave = h("p");
   const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => confirmCancel(cancel, () => importing.cancel()) });
   view("running", "running", t("running.title"),
     h("p", { class: "lead" }, state.label ? cellNode(state.label) : cellNode(state.name)), more,
     bar, h("div", { class: "progress-line" }, percent, done), picture,
     h("dl", { class: "numbers" }, h("div", null, h("dt", null, t("running.rate")), rate), h("div", null, h("dt", null, t("running.left")), left),
       state.parts.length > 1 && h("div", null, h("dt", null, t("running.part")), part)),
-    message("info", t(state.parts.length > 1 ? "running.leaveParts" : "running.leave")),
+    message("info", leave),
     h("div", { class: "actions" }, cancel));
   let spoken = -1;
   return {
@@ -49,6 +45,7 @@ function runningPanel() {
       const processed = outcomes.reduce((sum, name) => sum + counts[name], 0);
       const share = Math.floor((100 * processed) / total);
       bar.value = share;
+      leave.textContent = t(importing.unsent > 0 ? "running.leaveParts" : "running.leave");
       percent.textContent = `${numbers.format(share)} %`;
       done.textContent = t("progress.rows", { done: processed, total });
       picture.replaceChildren(outcomeBar({ ...counts, notProcessed: total - processed }, "now"));
