@@ -178,7 +178,13 @@ func TestWideAndLongFiles(t *testing.T) {
 // fits checks that the page is not wider than its window.
 func (p *tab) fits(where string) {
 	p.Helper()
-	if over := eval[int](p, `() => document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
-		p.Errorf("%s is %d pixels wider than the window", where, over)
+	if wide := eval[string](p, `() => {
+		const page = document.documentElement, window = page.clientWidth;
+		if (page.scrollWidth <= window) return "";
+		const inBox = e => e.parentElement.closest(".table-box, .days");
+		const wide = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > window && !inBox(e));
+		return page.scrollWidth - window + " pixels: " + wide.map(e => e.cloneNode().outerHTML).join(" ");
+	}`); wide != "" {
+		p.Errorf("%s is wider than the window, by %.1000s", where, wide)
 	}
 }
