@@ -24,7 +24,7 @@ import (
 const (
 	// patience is how long a test waits for what has to come. It is met on a machine
 	// that stands still, and so is no measure of anything.
-	patience = 2 * time.Minute
+	patience = 3 * time.Minute
 	// pause is between two looks at the page.
 	pause = 20 * time.Millisecond
 )
