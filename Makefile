@@ -29,7 +29,7 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api pictures lint bench cost fuzz soak flood cover mutate tools with-servers bench-with-servers
+.PHONY: help test api browser pictures lint bench cost fuzz soak flood cover mutate tools with-servers bench-with-servers
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test-in/%:
 
 api: tools  ## run the tests of the HTTP contract and of the OpenAPI document; API=./contracttest
 	cd internal/test/api && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -- $(CURDIR)/$(BIN)/testreport $(TESTFLAGS) $(API)
+
+browser: tools  ## run the tests of the administrator's page in Chromium; TESTFLAGS='-race -run Mend'
+	cd internal/test/browser && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -only dynoxide,versitygw,axe-core,chromium -- \
+		$(CURDIR)/$(BIN)/testreport $(TESTFLAGS) ./...
 
 pictures: tools  ## make a picture of each view of the administrator's page; PICTURES=folder, DOCS=docs/console for those of the documents
 	cd internal/test/browser && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -require -only axe-core,chromium -- \

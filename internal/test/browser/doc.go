@@ -5,7 +5,7 @@
 // The command internal/cmd/testservers finds Chromium and fetches axe-core; a test
 // without them is skipped, or fails if BULKOPS_REQUIRE_BACKENDS is 1:
 //
-//	go run ./internal/cmd/testservers -- make with-servers
+//	make browser
 //
 // Every page that a test opens is watched: an uncaught exception, a violation of the
 // Content-Security-Policy or a request to another origin fails the test, and so does an

@@ -277,13 +277,6 @@ func (p *tab) gone(selector string) {
 	p.wait("gone "+selector, `s => ![...document.querySelectorAll(s)].some(e => e.checkVisibility({visibilityProperty: true}))`, selector)
 }
 
-// text waits until the first element is there, and returns the text that it shows.
-func (p *tab) text(selector string) string {
-	p.Helper()
-	p.see(selector)
-	return eval[string](p, `s => [...document.querySelectorAll(s)].find(e => e.checkVisibility({visibilityProperty: true})).innerText.trim()`, selector)
-}
-
 // texts returns the texts of all elements that are there now.
 func (p *tab) texts(selector string) []string {
 	p.Helper()
