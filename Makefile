@@ -13,6 +13,8 @@ FUZZ      ?= .
 SOAK      ?=
 FLOOD     ?=
 THRESHOLD ?= 90
+PICTURES  ?= .cache/pictures
+DOCS      ?=
 FAULTS    ?= .
 
 # What needs modules that nobody else should get is a module of its own. Each is
@@ -29,10 +31,10 @@ define in
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help test api lint bench counts cost fuzz soak soak-aws soak-postgres flood cover mutate tools with-servers
+.PHONY: help test api browser pictures lint bench counts cost fuzz soak soak-aws soak-postgres flood cover mutate tools with-servers
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: tools  ## run all tests, with the real servers that can be had; TESTFLAGS=-race, PKG=./bulk
 	$(BIN)/testservers -- $(MAKE) --no-print-directory with-servers
@@ -47,6 +49,14 @@ test-in/%:
 
 api: tools  ## run the tests of the HTTP contract and of the OpenAPI document; API=./contracttest
 	cd internal/test/api && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -- $(CURDIR)/$(BIN)/testreport $(TESTFLAGS) $(API)
+
+browser: tools  ## run the tests of the administrator's page in Chromium; TESTFLAGS='-race -run Mend'
+	cd internal/test/browser && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -only dynoxide,versitygw,axe-core,chromium -- \
+		$(CURDIR)/$(BIN)/testreport $(TESTFLAGS) ./...
+
+pictures: tools  ## make a picture of each view of the administrator's page; PICTURES=folder, DOCS=docs/console for those of the documents
+	cd internal/test/browser && $(CURDIR)/$(BIN)/testservers -cache $(CURDIR)/.cache -require -only axe-core,chromium -- \
+		$(GO) test -count=1 -run '^TestViews$$' . -pictures $(abspath $(PICTURES)) -docs '$(if $(DOCS),$(abspath $(DOCS)))'
 
 lint:  ## check formatting, go vet, staticcheck
 	@unformatted=$$(find . -path ./.cache -prune -o -name '*.go' -print | xargs gofmt -l); \

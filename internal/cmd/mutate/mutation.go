@@ -14,8 +14,8 @@ type mutation struct {
 	// name says what is wrong, as in "the condition lacks the old email".
 	name string
 	// file is the source file, relative to the module. Its tests are those of its
-	// package.
-	file string
+	// package, or of the one that in names.
+	file, in string
 	// old is replaced by new. It occurs exactly once in the file.
 	old, new string
 	// test is the test that must fail, as a pattern for go test -run.
@@ -24,12 +24,15 @@ type mutation struct {
 
 // mutations returns all faults, by package.
 func mutations() []mutation {
-	return slices.Concat(bulkFaults, httpapiFaults, dynamostore, dynamojobs, sqsjobs, pgjobs, cloudblob, console)
+	return slices.Concat(bulkFaults, httpapiFaults, dynamostore, dynamojobs, sqsjobs, pgjobs, cloudblob, console, page)
 }
 
 // pkg is the import path of the package under test, relative to the module. A file that is
 // not Go is embedded by the package of the folder above.
 func (m mutation) pkg() string {
+	if m.in != "" {
+		return m.in
+	}
 	dir := path.Dir(m.file)
 	if path.Ext(m.file) != ".go" {
 		dir = path.Dir(dir)

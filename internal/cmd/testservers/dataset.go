@@ -15,7 +15,7 @@ type dataset struct {
 	pkg      string // such as "name@1.2.3"
 }
 
-// Sources: npm, packages big-list-of-naughty-strings and csv-spectrum.
+// Sources: npm, packages big-list-of-naughty-strings, csv-spectrum and axe-core.
 var (
 	naughtyStrings = dataset{
 		id:       "naughty-strings",
@@ -27,9 +27,14 @@ var (
 		variable: "BULKOPS_TEST_CSV_SPECTRUM",
 		pkg:      "csv-spectrum@2.0.0",
 	}
+	axeCore = dataset{
+		id:       "axe-core",
+		variable: "BULKOPS_TEST_AXE",
+		pkg:      "axe-core@4.14.1",
+	}
 )
 
-var datasets = []dataset{naughtyStrings, csvSpectrum}
+var datasets = []dataset{naughtyStrings, csvSpectrum, axeCore}
 
 // fetchNPM fills a folder with an npm package. Tests replace it.
 var fetchNPM = npmPackage

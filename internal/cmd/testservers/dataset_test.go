@@ -85,7 +85,7 @@ func TestChoose(t *testing.T) {
 	if err != nil || len(opts.servers) != 1 || opts.servers[0].id != dynoxide.id || len(opts.data) != 1 || opts.data[0] != csvSpectrum {
 		t.Errorf("-only chose %+v, %v", opts, err)
 	}
-	if opts, err = parse([]string{"--", "true"}, t.Output()); err != nil || len(opts.servers)+len(opts.data) != len(names()) {
+	if opts, err = parse([]string{"--", "true"}, t.Output()); err != nil || len(opts.servers)+len(opts.data)+len(opts.programs) != len(names()) {
 		t.Errorf("the default is %+v, %v, and not all", opts, err)
 	}
 	if opts, err = parse([]string{"-aws", "--", "true"}, t.Output()); err != nil || len(opts.servers) != len(awsServers) || len(opts.data) != 0 {

@@ -24,6 +24,8 @@
 //	BULKOPS_TEST_SERVERS          names and versions of the servers that were started
 //	BULKOPS_TEST_NAUGHTY          folder of the Big List of Naughty Strings
 //	BULKOPS_TEST_CSV_SPECTRUM     folder of csv-spectrum, cases for CSV readers
+//	BULKOPS_TEST_AXE              folder of axe-core, rules of accessibility for pages
+//	BULKOPS_CHROMIUM              path of Chromium, or of a browser like it, if PATH has one
 //
 // With -aws COMMAND is any program that uses AWS: the variables of the SDKs, such as
 // AWS_ENDPOINT_URL_S3, lead it to dynoxide and versitygw instead. Both are required
@@ -31,10 +33,10 @@
 //
 //	go run ./internal/cmd/testservers -aws -- go run ./examples/server -backend aws -create -bucket bulkops
 //
-// A server whose URL is set already is not started, and data whose folder is set
-// is not fetched: the command then uses the one it names. What cannot be fetched or
-// started is said in one line each, and the command runs without it, unless -require
-// is given.
+// A server whose URL is set already is not started, data whose folder is set is not
+// fetched and a program whose path is set is not looked for: the command then uses the
+// one it names. What cannot be fetched, started or found is said in one line each, and
+// the command runs without it, unless -require is given.
 //
 // The exit code is that of COMMAND, 128 plus the signal's number if a signal
 // ended it, 1 if something required is not available, and 2 for wrong usage.
@@ -79,6 +81,7 @@ type options struct {
 	cacheDir     string
 	servers      []server
 	data         []dataset
+	programs     []program
 	command      []string
 }
 
@@ -88,12 +91,12 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("testservers", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&opts.require, "require", os.Getenv(requireVariable) == "1",
-		"fail if a server or test data is not available; the default is true if $"+requireVariable+" is 1")
+		"fail if a server, test data or a program is not available; the default is true if $"+requireVariable+" is 1")
 	flags.BoolVar(&opts.aws, "aws", false,
 		"lead COMMAND to "+strings.Join(awsServers, " and ")+" in place of AWS, and fail if they are not available")
 	flags.StringVar(&opts.cacheDir, "cache", os.Getenv(cacheVariable),
 		"`folder` of what is fetched; the default is $"+cacheVariable+", or .cache beside go.mod")
-	only := flags.String("only", "", "comma-separated `names` of the servers to start and the test data to fetch; the default is "+
+	only := flags.String("only", "", "comma-separated `names` of the servers to start, the test data to fetch and the programs to find; the default is "+
 		strings.Join(names(), ",")+", and with -aws "+strings.Join(awsServers, ","))
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: testservers [flags] -- COMMAND [ARGS...]")
@@ -148,7 +151,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	running, unavailable := startAll(ctx, cache, opts.servers)
 	defer stopAll(running)
 	fetched.Wait()
-	unavailable = append(unavailable, noData...)
+	found, missing := find(opts.programs)
+	unavailable = slices.Concat(unavailable, noData, missing)
 	for _, err := range unavailable {
 		consequence := "tests that need it will be skipped"
 		if opts.require || opts.aws {
@@ -163,7 +167,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "testservers: stopped before the command ran:", context.Cause(ctx))
 		return exitFailure
 	}
-	code := runCommand(ctx, opts.command, opts.environment(running, data), stderr)
+	code := runCommand(ctx, opts.command, opts.environment(running, append(data, found...)), stderr)
 	for _, r := range running {
 		if err := r.exited(); err != nil {
 			fmt.Fprintf(stderr, "testservers: %s ended while the command ran: %v\n", r.name, err)
@@ -172,9 +176,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	return code
 }
 
-// environment is that of the command: ours, and what is to be known of servers and data.
-func (o *options) environment(running []*process, data []string) []string {
-	env := append(os.Environ(), data...)
+// environment is that of the command: ours, and what is to be known of servers and of
+// the rest.
+func (o *options) environment(running []*process, rest []string) []string {
+	env := append(os.Environ(), rest...)
 	var names []string
 	for _, r := range running {
 		env = append(env, r.env...)
@@ -267,10 +272,13 @@ func names() []string {
 	for _, d := range datasets {
 		all = append(all, d.id)
 	}
+	for _, p := range programs {
+		all = append(all, p.id)
+	}
 	return all
 }
 
-// choose sets the servers and the test data to those of the names.
+// choose sets the servers, the test data and the programs to those of the names.
 func (o *options) choose(wanted []string) error {
 	services := map[string]int{}
 	for _, id := range wanted {
@@ -279,11 +287,15 @@ func (o *options) choose(wanted []string) error {
 			services[servers[i].service]++
 			continue
 		}
-		i := slices.IndexFunc(datasets, func(d dataset) bool { return d.id == id })
+		if i := slices.IndexFunc(datasets, func(d dataset) bool { return d.id == id }); i >= 0 {
+			o.data = append(o.data, datasets[i])
+			continue
+		}
+		i := slices.IndexFunc(programs, func(p program) bool { return p.id == id })
 		if i < 0 {
 			return fmt.Errorf("-only: there is no %q, only %s", id, strings.Join(names(), ", "))
 		}
-		o.data = append(o.data, datasets[i])
+		o.programs = append(o.programs, programs[i])
 	}
 	if o.aws && (services[serviceDynamoDB] != 1 || services[serviceS3] != 1) {
 		return errors.New("-aws needs one server of DynamoDB and one of S3 in -only")

@@ -40,13 +40,14 @@ func fakeServer() server {
 	}
 }
 
-// with replaces the known servers for one test, and leaves no test data to fetch.
+// with replaces the known servers for one test, and leaves no test data to fetch and no
+// program to find.
 func with(t *testing.T, s ...server) {
 	t.Helper()
 	t.Setenv(requireVariable, "")
-	known, knownData := servers, datasets
-	t.Cleanup(func() { servers, datasets = known, knownData })
-	servers, datasets = s, nil
+	known, knownData, knownPrograms := servers, datasets, programs
+	t.Cleanup(func() { servers, datasets, programs = known, knownData, knownPrograms })
+	servers, datasets, programs = s, nil, nil
 }
 
 func TestRunGivesTheCommandItsServersAndStopsThem(t *testing.T) {

@@ -1,0 +1,77 @@
+package main
+
+// inBrowser is the module of the tests in a browser. One that waits for what does not come
+// takes a minute.
+const inBrowser = "internal/test/browser"
+
+// Faults of the administrator's page that its tests in a browser see.
+var page = []mutation{
+	{
+		name: "each post has a key of its own", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: "-${this.state.id}.${i + 1}`;", new: "-${randomId()}.${i + 1}`;", test: "TestAnswerIsLost",
+	},
+	{
+		name: "parts have one key", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: "-${this.state.id}.${i + 1}`;", new: "-${this.state.id}.1`;", test: "TestPartsFollowTheLimitOfTheService",
+	},
+	{
+		name: "rows outlive the page", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: `JSON.stringify({ ...state, targets, file })`, new: `JSON.stringify(this.state)`, test: "TestFirstImport/memory",
+	},
+	{
+		name: "an option is left out", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: `merge: merge === "merge" ? null : merge, maxFailed, label: this.label(i)`, new: `merge: null, maxFailed, label: this.label(i)`, test: "TestOptions",
+	},
+	{
+		name: "parts are sent behind one that was cancelled", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: `      if (job.status !== "completed") {`, new: `      if (job.status === "failed") {`, test: "TestCancelOfParts",
+	},
+	{
+		name: "another file is taken for the first", file: "httpapi/console/page/view_preview.js", in: inBrowser,
+		old: `described.digest !== current.state.file.digest`, new: `!described.digest`, test: "TestTwentyFiveThousandRows/memory",
+	},
+	{
+		name: "nobody is asked", file: "httpapi/console/page/view.js", in: inBrowser,
+		old: `dialog.returnValue === "yes"`, new: `dialog.returnValue !== ""`, test: "TestCancel/memory",
+	},
+	{
+		name: "what changes is not shown", file: "httpapi/console/page/view.js", in: inBrowser,
+		old: `        row.changes && h(`, new: `        !row.changes && h(`, test: "TestPreview/memory",
+	},
+	{
+		name: "the outcome selects no rows", file: "httpapi/console/page/worker.js", in: inBrowser,
+		old: `if (status && result.status !== status) return false;`, new: `if (status && !result.status) return false;`, test: "TestPreview/memory",
+	},
+	{
+		name: "a spreadsheet runs what is in files", file: "httpapi/console/page/csv.js", in: inBrowser,
+		old: `jsonNumber.test(text) ? text : defuse(text)`, new: `text`, test: "TestFailedRowsAsAFile",
+	},
+	{
+		name: "files of old spreadsheets are taken for UTF-8", file: "httpapi/console/page/decode.js", in: inBrowser,
+		old: `return "windows-1252";`, new: `return "utf-8";`, test: "TestEverySeparatorAndEncoding/semicolon",
+	},
+	{
+		name: "choices are forgotten", file: "httpapi/console/page/guess.js", in: inBrowser,
+		old: "    localStorage.setItem(memory, JSON.stringify(entries));\n", new: ``, test: "TestColumnsAreGuessedChangedAndRemembered",
+	},
+	{
+		name: "any site can send what the page sends", file: "httpapi/console/page/api.js", in: inBrowser,
+		old: `"X-Requested-With": "bulkops-console", `, new: ``, test: "TestEveryCallHasThePagesHeader",
+	},
+	{
+		name: "a token is not renewed", file: "httpapi/console/page/api.js", in: inBrowser,
+		old: `if (had && !refused) {`, new: `if (had && refused) {`, test: "TestTokenIsRenewed",
+	},
+	{
+		name: "hints are too pale", file: "httpapi/console/page/console.css", in: inBrowser,
+		old: `.hint { font-size: 0.875rem; color: var(--soft);`, new: `.hint { font-size: 0.875rem; color: #999;`, test: "TestViews",
+	},
+	{
+		name: "a table widens the page", file: "httpapi/console/page/console.css", in: inBrowser,
+		old: `.table-box { position: relative; overflow-x: auto;`, new: `.table-box { position: relative;`, test: "TestWideAndLongFiles",
+	},
+	{
+		name: "nobody sees the focus", file: "httpapi/console/page/console.css", in: inBrowser,
+		old: `:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius`, new: `:focus-visible { outline: none; border-radius`, test: "TestKeyboardAlone",
+	},
+}
