@@ -26,6 +26,9 @@ const signInPage = `<!doctype html>
 </html>
 `
 
+// fromHere refuses forms that pages of other origins send.
+var fromHere http.CrossOriginProtection
+
 // signIn is /signin: it shows the form, and gives who knows a token a cookie and the page.
 func (all tokens) signIn(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
@@ -33,6 +36,11 @@ func (all tokens) signIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write([]byte(signInPage))
+		return
+	}
+	// Or a page elsewhere could sign its visitors in as somebody else, whom they import users for.
+	if err := fromHere.Check(r); err != nil {
+		http.Error(w, "the form is not from here", http.StatusForbidden)
 		return
 	}
 	token := r.PostFormValue("token")

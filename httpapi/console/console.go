@@ -44,7 +44,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	for _, each := range []struct{ field, value string }{{"API", cfg.API}, {"SignIn", cfg.SignIn}, {"Script", cfg.Script}} {
 		if u, err := url.Parse(each.value); err != nil || u.Scheme != "" || u.Fragment != "" ||
-			strings.HasPrefix(each.value, "//") || strings.Contains(each.value, `\`) { // which browsers take for a slash
+			strings.HasPrefix(each.value, "//") || strings.ContainsAny(each.value, `\ `) { // browsers take the one for a slash and drop the other
 			return nil, &bulk.ConfigError{Field: "console.Config." + each.field, Problem: "is not a path on the page's own origin"}
 		}
 	}

@@ -122,7 +122,7 @@ func TestConfigReachesThePage(t *testing.T) {
 }
 
 func TestConfigIsOnThePagesOrigin(t *testing.T) {
-	for _, path := range []string{"https://other.example/v1/bulk/", "//other.example/", "///other.example/", `/\other.example/`, "javascript:alert(1)", "/x#y", "%zz"} {
+	for _, path := range []string{"https://other.example/v1/bulk/", "//other.example/", "///other.example/", `/\other.example/`, "javascript:alert(1)", " javascript:alert(1)", " //other.example/", "/\t/other.example/", "/x#y", "%zz"} {
 		for field, cfg := range map[string]console.Config{
 			"console.Config.API": {API: path}, "console.Config.SignIn": {SignIn: path}, "console.Config.Script": {Script: path},
 		} {

@@ -16,7 +16,7 @@ const api = {
   away: () => {},
   signedOut: () => Promise.resolve(),
 
-  // call returns {data, status, headers}, or {bytes} for what is no JSON of the API.
+  // call returns {data}, or {bytes} where the answer is wanted raw.
   async call(method, path, { query = {}, headers = {}, body, raw = false, signal } = {}) {
     const url = new URL(path, this.base);
     for (const [name, value] of Object.entries(query)) {
@@ -66,16 +66,16 @@ const api = {
   },
 
   async read(answer, raw) {
-    if (answer.ok && raw) return { bytes: await answer.arrayBuffer(), headers: answer.headers };
+    if (answer.ok && raw) return { bytes: await answer.arrayBuffer() };
     const text = await answer.text();
     let parsed = null;
     try {
       parsed = JSON.parse(text);
-    } catch {
+    } catch (error) {
+      if (answer.ok) throw error;
       // What is not the API's is told by its status.
     }
-    if (answer.ok && parsed?.success) return { data: parsed.data, status: answer.status, headers: answer.headers };
-    if (answer.ok && parsed) return { data: parsed, status: answer.status, headers: answer.headers };
+    if (answer.ok) return { data: parsed.success ? parsed.data : parsed };
     throw new Refused(answer.status, parsed?.error);
   },
 
@@ -105,7 +105,7 @@ const api = {
   // than the service asks for.
   async pause(attempt, least, signal) {
     const most = Math.min(30, 2 ** Math.min(attempt, 5));
-    const seconds = Math.max(least, most / 2 + (Math.random() * most) / 2);
+    const seconds = Math.max(Math.min(least, 86400), most / 2 + (Math.random() * most) / 2);
     await new Promise((resolve, reject) => {
       const timer = setTimeout(resolve, seconds * 1000);
       signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });

@@ -17,7 +17,8 @@ class FileProblem extends Error {
 // cells to spans, if that is given.
 function readRecord(text, pos, sep, line, spans) {
   const separator = sep.charCodeAt(0);
-  let lines = 0, filled = false;
+  // The next line break is looked for once, as a line may have any number of cells.
+  let lines = 0, filled = false, lineBreak = -1;
   for (;;) {
     const start = pos;
     let end;
@@ -25,7 +26,8 @@ function readRecord(text, pos, sep, line, spans) {
       pos = closingQuote(text, pos, line);
       end = pos;
       filled ||= end - start > 2;
-      for (let i = text.indexOf("\n", start); i >= 0 && i < end; i = text.indexOf("\n", i + 1)) lines++;
+      if (lineBreak < start) lineBreak = nextBreak(text, start);
+      for (; lineBreak < end; lineBreak = nextBreak(text, lineBreak + 1)) lines++;
     } else {
       let c;
       for (; pos < text.length && (c = text.charCodeAt(pos)) !== separator && c !== 10 && c !== 13; pos++);
@@ -44,6 +46,11 @@ function readRecord(text, pos, sep, line, spans) {
     if (c === 13 && pos + 1 === text.length) return { next: pos + 1, lines: lines + 1, filled };
     throw new FileProblem(c === 13 ? "problem.return" : "problem.quote", { line: line + lines });
   }
+}
+
+function nextBreak(text, pos) {
+  const found = text.indexOf("\n", pos);
+  return found < 0 ? Infinity : found;
 }
 
 // closingQuote returns the place behind the quote that ends the cell at pos.
@@ -67,8 +74,9 @@ function quoteCell(text) {
 
 // A spreadsheet runs what begins like a formula, so such cells get an apostrophe in front
 // when they are written, and lose one when they are read: package rowtext of the service has
-// the same rules and the reasons for them.
-const formula = /^'*(?:[\t\r\n]|['\p{White_Space}\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u;
+// the same rules and the reasons for them. Each alternative takes apostrophes by itself, or a
+// cell full of them would take time by its square.
+const formula = /^(?:'*[\t\r\n]|['\p{White_Space}\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u;
 const formulaInside = /^['\p{White_Space}\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]/u;
 
 function eachSegment(text, change) {

@@ -3,7 +3,8 @@
 const encodings = ["utf-8", "utf-16le", "utf-16be", "windows-1252", "windows-1250", "iso-8859-15", "macintosh"];
 
 // detectEncoding goes by the byte order mark; else text that is valid UTF-8 is UTF-8, as
-// no other text is by chance, and all else is what spreadsheets on Windows write.
+// no other text is by chance, also with a slip in it, and all else is what spreadsheets on
+// Windows write.
 function detectEncoding(bytes) {
   const [a, b, c] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return "utf-8";
@@ -17,6 +18,14 @@ function detectEncoding(bytes) {
     new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return "utf-8";
   } catch {
+    const text = new TextDecoder().decode(bytes);
+    let good = 0, bad = 0;
+    for (let i = 0; i < text.length; i++) {
+      const c = text.charCodeAt(i);
+      if (c === 0xfffd) bad++;
+      else if (c > 127) good++;
+    }
+    if (bad < good) return "utf-8";
     return "windows-1252";
   }
 }

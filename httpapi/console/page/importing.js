@@ -84,9 +84,7 @@ class Import {
   get unsent() { return this.state.parts.filter((part) => !part.job).length; }
   get needsFile() { return !this.store && this.unsent > 0; }
 
-  label(i) {
-    return `${this.state.label} [${this.state.id} ${i + 1}/${this.state.parts.length}]`.trim();
-  }
+  label(i) { return tagLabel(this.state.label, `${this.state.id} ${i + 1}/${this.state.parts.length}`); }
 
   query(i, dryRun) {
     const { upsert, skipDuplicates, sendWelcomeEmail, updateOnly, merge, maxFailed } = this.state.options;
@@ -114,35 +112,37 @@ class Import {
     await this.divide();
     await this.store.call("clearResults");
     for (let i = 0; i < state.parts.length; i++) {
-      const id = await this.postDivided(i, signal);
-      const part = state.parts[i]; // other parts may have been made by now
-      part.check = id;
+      const part = state.parts[i];
+      try {
+        part.check = await this.post(i, true, signal);
+      } catch (error) {
+        if (!(await this.dividedBy(error, part))) throw error;
+        await this.store.call("clearResults");
+        i = -1; // all parts are others now
+        continue;
+      }
       this.save();
-      const job = await api.follow(id, (job) => this.watch(part, job), signal);
-      if (job.status === "failed") throw new Refused(200, job.error ?? {});
-      await this.fetchResults(this.store, part, id, signal);
+      const job = await api.follow(part.check, (job) => this.watch(part, job), signal);
+      const stopped = job.error?.code === "TOO_MANY_FAILED";
+      if (job.status !== "completed" && !stopped) throw new Refused(200, job.error ?? { message: job.status });
+      await this.fetchResults(this.store, part, part.check, signal);
+      if (stopped) break; // as the import would
     }
     signal.throwIfAborted();
     state.phase = "preview";
     this.save();
   }
 
-  // postDivided sends the first dry run, which learns the limits of the service.
-  async postDivided(i, signal) {
-    for (;;) {
-      try {
-        return await this.post(i, true, signal);
-      } catch (error) {
-        const limit = error.details?.limit;
-        if (i > 0 || !limit || !["TOO_MANY_USERS", "BODY_TOO_LARGE"].includes(error.code)) throw error;
-        const key = error.code === "TOO_MANY_USERS" ? "maxRows" : "maxBytes";
-        if (limit >= limits[key] && this.state.parts.length > 1) throw error;
-        limits[key] = Math.min(limit, limits[key]);
-        const before = this.state.parts.length;
-        await this.divide();
-        if (this.state.parts.length === before) throw error;
-      }
-    }
+  // dividedBy makes smaller parts if a part was refused for its size, and tells whether it did.
+  // What a proxy takes is found by halves, as it does not say.
+  async dividedBy({ status, code, details }, part) {
+    const key = code === "TOO_MANY_USERS" ? "maxRows" : "maxBytes";
+    if (part.rows < 2 || (status !== 413 && code !== "TOO_MANY_USERS")) return false;
+    const limit = details?.limit ?? part.bytes / 2;
+    if (limit >= limits[key]) return false;
+    limits[key] = limit;
+    await this.divide();
+    return true;
   }
 
   async divide() { this.state.parts = await this.store.call("plan", limits); }
@@ -155,7 +155,6 @@ class Import {
     const { state } = this;
     state.phase = "running";
     state.stopped = null;
-    this.cancelled = false;
     this.save();
     for (let i = 0; i < state.parts.length; i++) {
       const part = state.parts[i];
@@ -195,7 +194,8 @@ class Import {
     const { data } = await api.call("GET", "jobs", { query: { limit: 100 }, signal: this.stop.signal });
     for (const job of data.jobs) {
       const tag = labelTag(job.label);
-      if (tag?.id === this.state.id && tag.part && !job.options.dryRun) this.state.parts[tag.part - 1].job ??= job.jobId;
+      const part = tag?.id === this.state.id && !job.options.dryRun && !job.parentJobId && this.state.parts[tag.part - 1];
+      if (part) part.job ??= job.jobId;
     }
     this.save();
   }
@@ -244,6 +244,9 @@ function randomId() {
 // "[1a2b3c4d 2/3]" is a part of an import, "[1a2b3c4d mends ID]" has rows of another one, mended,
 // ID being the id of an import or of a job.
 const tagged = /\s*\[([0-9a-f]{8}) (?:(\d+)\/(\d+)|mends ([0-9a-z_-]+))\]$/;
+
+// tagLabel is a label with a tag, in the 128 characters that labels may have.
+function tagLabel(text, tag) { return `${[...text].slice(0, 125 - tag.length).join("")} [${tag}]`.trim(); }
 
 function labelTag(label) {
   const found = tagged.exec(label);

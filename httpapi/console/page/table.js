@@ -44,8 +44,9 @@ class CSVTable {
       line += record.lines;
     }
     this.headers ??= [];
-    // Notes that the service wrote: cells were defused within as well.
+    // Notes that the service or the page wrote: cells were defused within as well, and names.
     this.exported = this.headers.includes("_index");
+    if (this.exported) this.headers = this.headers.map((name) => restore(name, true));
   }
 
   get count() { return this.starts.length; }
@@ -94,7 +95,6 @@ class JSONTable {
     this.text = text;
     this.starts = [];
     this.ends = [];
-    this.exported = false;
     this.options = null;
     if (format === "ndjson") this.scanLines();
     else this.scanArray();
@@ -214,11 +214,11 @@ function planParts(table, maxRows, maxBytes) {
     // A character of the file may become three bytes of UTF-8.
     const size = 3 * (ends[i] - table.starts[i]);
     if (i > first && (i - first === maxRows || bytes + size > maxBytes)) {
-      parts.push({ first, rows: i - first });
+      parts.push({ first, rows: i - first, bytes });
       [first, bytes] = [i, 0];
     }
     bytes += size;
   }
-  if (table.count > first) parts.push({ first, rows: table.count - first });
+  if (table.count > first) parts.push({ first, rows: table.count - first, bytes });
   return parts;
 }

@@ -177,7 +177,7 @@ function failedMessage(error) {
   const text = error instanceof FileProblem ? t(error.problem.key, error.problem.params)
     : refused && error.status === 403 ? t("error.forbidden")
       : refused && error.status === 404 ? t("error.notFound")
-        : refused ? t("error.refused") : t("error.fault");
+        : refused ? t(error.status < 500 ? "error.refused" : "code.INTERNAL_ERROR") : t("error.fault");
   return h("div", { class: "message bad", role: "alert" }, h("p", null, text),
     !(error instanceof FileProblem) && h("p", { class: "hint", lang: "en" }, cellNode(`${error.code ?? ""} ${error.message}`.trim(), 500)));
 }

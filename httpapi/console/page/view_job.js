@@ -83,9 +83,8 @@ async function showEndedJob(job, signal) {
 }
 
 // retryButtons try rows of jobs again as they are: those that may go well later, and those that
-// were not reached.
+// were not reached. Who asks twice is led to the job that there is.
 function retryButtons(jobs, notReached, retryable) {
-  const key = `console-retry-${randomId()}`;
   const retry = async (only, event) => {
     event.target.disabled = true;
     try {
@@ -93,7 +92,7 @@ function retryButtons(jobs, notReached, retryable) {
       for (const id of jobs) {
         try {
           const { data } = await api.call("POST", `jobs/${id}/retry`,
-            { body: JSON.stringify({ only }), headers: { "Content-Type": "application/json", "Idempotency-Key": `${key}-${only}-${id}` } });
+            { body: JSON.stringify({ only }), headers: { "Content-Type": "application/json", "Idempotency-Key": `console-retry-${only}-${id}` } });
           made.push(data.jobId);
         } catch (error) {
           if (error.code !== "NOTHING_TO_RETRY") throw error;
@@ -127,7 +126,7 @@ function downloads(job, rest) {
   const get = async (format, query, type) => {
     const bytes = await api.results(job.jobId, { format, ...query }, leaving.signal);
     const separator = document.getElementById("separator-out").value;
-    const content = format === "csv" && separator !== "," ? resepareted(new TextDecoder().decode(bytes), separator) : bytes;
+    const content = format === "csv" && separator !== "," ? separated(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), separator) : bytes;
     save(`${job.jobId}${query.only ? "-failed" : "-results"}.${format}`, type, content);
   };
   return h("div", { class: "downloads" }, h("h2", null, t("downloads.title")),
@@ -145,8 +144,8 @@ function usualSeparator() {
   return decimal === "," ? ";" : ",";
 }
 
-// resepareted is a CSV text with another separator.
-function resepareted(text, separator) {
+// separated is a CSV text with another separator. The mark in front stays.
+function separated(text, separator) {
   const chunks = [];
   for (let pos = 0, line = 1; pos < text.length;) {
     const spans = [], record = readRecord(text, pos, ",", line, spans);

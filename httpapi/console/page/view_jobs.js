@@ -14,8 +14,8 @@ async function showJobs() {
   const load = async (first) => {
     try {
       await loadJobs(first, signal);
-      // A label is looked for in more than one page; some are enough for weeks.
-      for (let pages = 0; listed.label && listed.cursor && pages < 4 && shownJobs().length === 0; pages++) await loadJobs(false, signal);
+      // What is shown is looked for in more than one page; some are enough for weeks.
+      for (let pages = 0; listed.cursor && pages < 4 && shownJobs().length === 0; pages++) await loadJobs(false, signal);
       draw();
       document.querySelector("[data-view=jobs]").dataset.state = "ready";
     } catch (error) {

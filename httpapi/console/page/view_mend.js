@@ -46,7 +46,7 @@ async function showMend(box, store, targets, mends, base) {
 async function sendMended(store, rows, targets, columns, mends, base, key) {
   const body = await store.call("mended", { rows, targets, columns });
   const { upsert, skipDuplicates, sendWelcomeEmail, updateOnly, merge, maxFailed } = base.options;
-  const label = `${base.label} [${key} mends ${mends}]`.trim();
+  const label = tagLabel(base.label, `${key} mends ${mends}`);
   const { data } = await api.call("POST", "users", {
     body, headers: { "Content-Type": "text/csv; charset=utf-8", Prefer: "respond-async", "Idempotency-Key": `console-mended-${key}` },
     query: { upsert, skipDuplicates, sendWelcomeEmail, updateOnly: updateOnly || null, merge: merge === "merge" ? null : merge, maxFailed, label },

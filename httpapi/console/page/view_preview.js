@@ -56,17 +56,19 @@ async function showChecked() {
   const { state } = current, { file } = state;
   const store = current.store ?? current.found;
   const { counts, groups, changes } = await store.call("summary");
+  // A check that stopped has not looked at the parts behind.
+  counts.notProcessed += file.count - outcomes.reduce((sum, name) => sum + counts[name], 0);
   const columns = current.store ? mapped(file.headers, state.targets) : null;
   const table = new RowsTable(store, counts, { columns, tense: "would" });
-  const hopeless = counts.failed + counts.notProcessed === file.count;
+  const good = file.count - counts.failed - counts.notProcessed;
   view("preview", "ready", t("preview.title"),
     h("p", { class: "lead" }, t("preview.lead", { n: file.count })),
     outcomeBar(counts, "would"),
-    hopeless ? message("bad", t("preview.hopeless")) : counts.failed > 0 ? message("warn", t("preview.failed", { n: counts.failed })) : message("good", t("preview.good")),
+    counts.failed === file.count ? message("bad", t("preview.hopeless")) : counts.failed > 0 ? message("warn", t("preview.failed", { n: counts.failed })) : message("good", t("preview.good")),
     counts.notProcessed > 0 && message("warn", t("preview.stopped", { n: counts.notProcessed })),
     state.parts.length > 1 && message("info", t("preview.parts", { n: state.parts.length })),
     current.store ? h("div", { class: "actions" },
-      button(t(counts.failed && !hopeless ? "action.importGood" : "action.import", { n: hopeless ? file.count : file.count - counts.failed }), { id: "import", class: "primary", disabled: hopeless, onclick: startImport }),
+      button(t(good && good < file.count ? "action.importGood" : "action.import", { n: good || file.count }), { id: "import", class: "primary", disabled: !good, onclick: startImport }),
       button(t("action.back"), { id: "back", onclick: backToMapping }))
       : [fileAgain(t("again.import"), () => showChecked()), backActions()],
     h("p", { class: "hint" }, t("action.import.hint")),

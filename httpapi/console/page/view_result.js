@@ -57,6 +57,7 @@ function stoppedMessage({ stopped, parts }) {
 
 function continueRun() {
   current.state.phase = "running";
+  current.cancelled = false;
   current.save();
   location.hash = "#/running";
 }

@@ -29,7 +29,11 @@ function runningPanel() {
   const done = h("p", { id: "done" });
   const rate = h("dd", { id: "rate" }, "–"), left = h("dd", { id: "left" }, "–"), part = h("dd", { id: "part" }, "–");
   const picture = h("div"), more = h("div"), leave = h("p");
-  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => confirmCancel(cancel, () => importing.cancel()) });
+  const { signal } = leaving;
+  const cancel = button(t("action.cancel"), { id: "cancel", class: "danger", onclick: () => confirmCancel(cancel, async () => {
+    await importing.cancel();
+    if (!importing.running && !signal.aborted) showRunning(); // without the file nothing ran that would stop
+  }) });
   view("running", "running", t("running.title"),
     h("p", { class: "lead" }, state.label ? cellNode(state.label) : cellNode(state.name)), more,
     bar, h("div", { class: "progress-line" }, percent, done), picture,

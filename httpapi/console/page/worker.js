@@ -6,6 +6,9 @@ const data = {
   bytes: null,
   name: "",
   table: null,
+  // places are those of rows in a table of some rows of a job, by their index; null for a
+  // user's file, which has all rows.
+  places: null,
   results: [],
 };
 
@@ -34,6 +37,7 @@ const methods = {
     const table = openTable(text, format, sep);
     if (table.count === 0) throw new FileProblem("problem.noRows");
     data.table = table;
+    data.places = null;
     data.results = [];
     return describe(table, {
       format, encoding: used, separator: sep, size: data.bytes.length, digest: data.digest,
@@ -44,6 +48,7 @@ const methods = {
   // openFailed reads the CSV of failed rows that the service wrote.
   openFailed(bytes) {
     data.table = openTable(new TextDecoder().decode(bytes), "csv", ",");
+    data.places = rowsByIndex(data.table);
     return describe(data.table, { format: "csv", encoding: "utf-8", separator: "," });
   },
 
@@ -78,7 +83,7 @@ const methods = {
     const found = selected(filter);
     return {
       total: found.length,
-      rows: found.slice(offset, offset + limit).map((result) => ({ ...result, line: lineOf(result), cells: cellsOf(result, columns) })),
+      rows: found.slice(offset, offset + limit).map((result) => ({ ...result, line: lineOf(result), cells: columns && pickCells(result, columns) })),
     };
   },
 
@@ -86,14 +91,11 @@ const methods = {
   failedRows({ targets, offset, limit }) {
     const columns = editable(targets);
     const found = selected({ status: "failed" });
-    const place = data.table.exported ? rowsByIndex(data.table) : null;
     return {
       total: found.length,
       columns,
-      rows: found.slice(offset, offset + limit).map((result) => {
-        const cells = data.table.cells(place ? place.get(result.index) : result.index);
-        return { index: result.index, line: lineOf(result), errors: result.errors ?? [], cells: columns.map((i) => cells[i]) };
-      }),
+      rows: found.slice(offset, offset + limit).map((result) =>
+        ({ index: result.index, line: lineOf(result), errors: result.errors ?? [], cells: pickCells(result, columns) })),
     };
   },
 
@@ -105,7 +107,7 @@ const methods = {
     let line = 2;
     for (const row of [...rows].sort((a, b) => a.line - b.line)) {
       if (row.line > line) {
-        lines.push(...Array(row.line - line).fill(""));
+        lines.push("\n".repeat(row.line - line - 1));
         line = row.line;
       }
       const record = [String(row.index), ...row.cells.map((cell) => quoteCell(defuse(cell)))].join(",");
@@ -118,13 +120,11 @@ const methods = {
   // failedFile is a file of the rows that were not imported, in the columns and the separator
   // of the user's own, with notes in front that are passed over when it is imported.
   failedFile({ separator, statuses }) {
-    const { table } = data;
-    const own = table.headers.map((name, i) => [name, i]).filter(([name]) => !/^_(index|line|status|errors)$/.test(name));
+    const own = data.table.headers.map((name, i) => [name, i]).filter(([name]) => !/^_(index|line|status|errors)$/.test(name));
     const write = (cells) => cells.join(separator) + "\r\n";
-    const chunks = ["\ufeff", write(["_index", "_line", "_status", "_errors", ...own.map(([name]) => quoteCell(name))])];
-    const place = table.exported ? rowsByIndex(table) : null;
+    const chunks = ["\ufeff", write(["_index", "_line", "_status", "_errors", ...own.map(([name]) => safeCell(name))])];
     for (const result of selected({ statuses })) {
-      const cells = table.cells(place ? place.get(result.index) ?? result.index : result.index);
+      const cells = cellsOf(result);
       const errors = (result.errors ?? []).map((e) => `${e.code}: ${e.message}`).join("; ");
       chunks.push(write([result.index, lineOf(result), result.status, safeCell(errors), ...own.map(([, i]) => safeCell(cells[i] ?? ""))]));
     }
@@ -178,19 +178,22 @@ async function digestOf(bytes, file) {
 }
 
 function lineOf(result) {
-  const { table } = data;
-  if (table && !table.exported && result.index < table.count) return table.line(result.index);
-  return result.line ?? result.index + 1;
+  const { table, places } = data;
+  return table && !places ? table.line(result.index) : result.line ?? result.index + 1;
 }
 
-function cellsOf(result, columns) {
-  const { table } = data;
-  if (!columns || !table || table.exported || result.index >= table.count) return null;
-  const cells = table.cells(result.index);
+// cellsOf are the cells of a result's row, none where they are not at hand.
+function cellsOf({ index }) {
+  const place = data.places ? data.places.get(index) : index;
+  return data.table && place !== undefined ? data.table.cells(place) : [];
+}
+
+function pickCells(result, columns) {
+  const cells = cellsOf(result);
   return columns.map((i) => cells[i]);
 }
 
-// rowsByIndex are the places of rows in a table of some of them, by the index that is noted.
+// rowsByIndex are the places of rows by the index that is noted.
 function rowsByIndex(table) {
   const column = table.headers.indexOf("_index"), places = new Map();
   for (let i = 0; i < table.count; i++) places.set(Number(table.cells(i)[column]), i);
@@ -213,9 +216,7 @@ function selected({ status, statuses, code, field, change, search }) {
 }
 
 function textOf(result) {
-  const { table } = data;
-  const cells = table && !table.exported && result.index < table.count ? table.cells(result.index) : [];
-  return [lineOf(result), result.userId, result.email, ...cells].join("\n").toLowerCase();
+  return [lineOf(result), result.userId, result.email, ...cellsOf(result)].join("\n").toLowerCase();
 }
 
 // summarize counts the outcomes, and the errors by code and field.

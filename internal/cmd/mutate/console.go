@@ -48,7 +48,11 @@ var console = []mutation{
 	},
 	{
 		name: "a backslash begins another origin", file: "httpapi/console/console.go",
-		old: " || strings.Contains(each.value, `\\`)", new: ``, test: "TestConfigIsOnThePagesOrigin",
+		old: "strings.ContainsAny(each.value, `\\ `)", new: "strings.Contains(each.value, ` `)", test: "TestConfigIsOnThePagesOrigin",
+	},
+	{
+		name: "a blank in front of another origin passes", file: "httpapi/console/console.go",
+		old: "strings.ContainsAny(each.value, `\\ `)", new: "strings.Contains(each.value, `\\`)", test: "TestConfigIsOnThePagesOrigin",
 	},
 	{
 		name: "the API's path loses its last name", file: "httpapi/console/console.go",
