@@ -109,7 +109,7 @@ type walker struct {
 	path     []step
 	members  []member // a stack: each object in progress owns its tail
 	scratch  []byte   // for sort
-	nulls    bool // a member of the outermost object is null
+	nulls    bool     // a member of the outermost object is null
 	problems []Problem
 	more     int // problems that are not among them
 }
