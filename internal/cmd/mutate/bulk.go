@@ -293,8 +293,10 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "order queue joined sorted", file: "bulk/engine_order.go",
-		old: `	slices.SortFunc(g.queue, byIndex)
-	other.joined = g`, new: `	other.joined = g`,
+		old: `		slices.SortFunc(g.queue, byIndex)
+	}
+	other.joined = g`, new: `	}
+	other.joined = g`,
 		test: "^TestOrderJoinsGroups$",
 	},
 	{

@@ -310,7 +310,7 @@ var dynamostore = []mutation{
 	},
 	{
 		name: "a throttle cuts the rate to nothing", file: "store/dynamostore/limiter.go",
-		old: `headroom*min(l.rate, max(taken, least*l.rate))`, new: `headroom*min(l.rate, taken)`, test: "TestLimiterCutsOnce",
+		old: `headroom*min(l.rate, max(taken, least*l.rate))`, new: `headroom*min(l.rate, max(taken, 0*least))`, test: "TestLimiterCutsOnce",
 	},
 	{
 		name: "the first cut is no deeper", file: "store/dynamostore/limiter.go",
@@ -460,7 +460,7 @@ var dynamostore = []mutation{
 	},
 	{
 		name: "a throttle is told to nobody", file: "store/dynamostore/repeat.go",
-		old: `			bulk.ReportThrottle(ctx, a.throttled)
+		old: `			bulk.ReportThrottle(ctx, a.throttled.parts)
 `, new: `			_ = bulk.ReportThrottle
 `, test: "TestRepeatTellsOfThrottles",
 	},
