@@ -216,7 +216,7 @@ func (e *engine) work(ctx context.Context, p place, items []*item) error {
 }
 
 func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
-	if err := e.lookup(ctx, items, true); err != nil {
+	if err := e.lookup(ctx, items, p.number); err != nil {
 		return err
 	}
 	items, waiting, err := e.order.admit(ctx, p, items)
@@ -234,7 +234,7 @@ func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
 		}
 		items = waiting[:min(len(waiting), e.batch)]
 		waiting = waiting[len(items):]
-		if err := e.lookup(ctx, items, false); err != nil {
+		if err := e.lookup(ctx, items, hasBegun); err != nil {
 			return err
 		}
 	}
@@ -242,8 +242,9 @@ func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
 
 // lookup sets what is found for each item: the user of its entry, or else that of
 // its row. An error ends the import; a store that fails in spite of all retries is
-// a failure of these items. begins is set for the first call of a batch.
-func (e *engine) lookup(ctx context.Context, items []*item, begins bool) error {
+// a failure of these items. begins is that of
+// [calls.take].
+func (e *engine) lookup(ctx context.Context, items []*item, begins int) error {
 	refs := make([]Ref, len(items))
 	for i, it := range items {
 		refs[i] = it.ref()
@@ -291,7 +292,7 @@ func (e *engine) lookup(ctx context.Context, items []*item, begins bool) error {
 var errHalted = Permanent(errors.New("bulk: the import was halted"))
 
 // limit runs a call to the store as one of those that may be under way.
-func (e *engine) limit(ctx context.Context, begins bool, f func() error) error {
+func (e *engine) limit(ctx context.Context, begins int, f func() error) error {
 	if err := e.calls.take(ctx, begins); err != nil {
 		return err
 	}

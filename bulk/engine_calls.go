@@ -9,20 +9,32 @@ import (
 // calls bounds the calls to the store that are under way. Those of batches that have
 // begun and those that begin another take turns, so that batches are looked up no
 // further ahead than is of use: what was looked up grows stale while it waits, and is
-// lost when the worker has to stop. Among themselves it is first come, first served.
+// lost when the worker has to stop. Batches begin in their order, as each waits to be
+// admitted for those before it, whichever goroutine runs first; those that have begun
+// are served first come, first served.
 type calls struct {
 	mu      sync.Mutex
 	free    int
-	begun   []chan struct{} // those who wait; closed when their turn has come
-	another []chan struct{}
-	last    *[]chan struct{} // where the last one came from that had waited
+	begun   []waitingCall
+	another []waitingCall  // by batch
+	last    *[]waitingCall // where the last one came from that had waited
 }
 
-// take waits for a call's turn. It is to be given back after the call.
-func (c *calls) take(ctx context.Context, begins bool) error {
-	queue := &c.begun
-	if begins {
-		queue = &c.another
+// A waitingCall waits for its turn, which is closed when it has come.
+type waitingCall struct {
+	batch int
+	turn  chan struct{}
+}
+
+// hasBegun is the batch of calls that begin none.
+const hasBegun = -1
+
+// take waits for the turn of a call, which is to be given back after it. begins is the
+// number of the batch that it begins, or hasBegun.
+func (c *calls) take(ctx context.Context, begins int) error {
+	queue := &c.another
+	if begins == hasBegun {
+		queue = &c.begun
 	}
 	c.mu.Lock()
 	if c.free > 0 {
@@ -31,7 +43,11 @@ func (c *calls) take(ctx context.Context, begins bool) error {
 		return nil
 	}
 	turn := make(chan struct{})
-	*queue = append(*queue, turn)
+	at := len(*queue)
+	for at > 0 && (*queue)[at-1].batch > begins {
+		at--
+	}
+	*queue = slices.Insert(*queue, at, waitingCall{begins, turn})
 	c.mu.Unlock()
 	select {
 	case <-turn:
@@ -40,7 +56,7 @@ func (c *calls) take(ctx context.Context, begins bool) error {
 	}
 	c.mu.Lock()
 	waiting := len(*queue)
-	*queue = slices.DeleteFunc(*queue, func(other chan struct{}) bool { return other == turn })
+	*queue = slices.DeleteFunc(*queue, func(other waitingCall) bool { return other.turn == turn })
 	had := len(*queue) == waiting
 	c.mu.Unlock()
 	if had {
@@ -60,7 +76,7 @@ func (c *calls) give() {
 		c.free++
 		return
 	}
-	close((*queue)[0])
+	close((*queue)[0].turn)
 	*queue = (*queue)[1:]
 	c.last = queue
 }

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -13,9 +14,9 @@ import (
 func TestCallsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{free: 1}
-		require.NoError(t, c.take(t.Context(), true))
+		require.NoError(t, c.take(t.Context(), 0))
 		var order []string
-		wait := func(name string, begins bool) {
+		wait := func(name string, begins int) {
 			go func() {
 				if assert.NoError(t, c.take(t.Context(), begins)) {
 					order = append(order, name)
@@ -24,14 +25,14 @@ func TestCallsTakeTurns(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		for _, name := range []string{"another 1", "another 2", "another 3"} {
-			wait(name, true)
+		for _, batch := range []int{3, 1, 4, 2} { // as goroutines happen to run
+			wait(fmt.Sprint("another ", batch), batch)
 		}
-		wait("begun 1", false)
-		wait("begun 2", false)
+		wait("begun 1", hasBegun)
+		wait("begun 2", hasBegun)
 		c.give()
 		synctest.Wait()
-		assert.Equal(t, []string{"begun 1", "another 1", "begun 2", "another 2", "another 3"}, order)
+		assert.Equal(t, []string{"begun 1", "another 1", "begun 2", "another 2", "another 3", "another 4"}, order)
 		assert.Equal(t, 1, c.free)
 	})
 }
@@ -42,15 +43,15 @@ func TestCallsThatAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &calls{free: 1}
 		for _, turnCame := range []bool{false, true} {
-			require.NoError(t, c.take(t.Context(), false))
+			require.NoError(t, c.take(t.Context(), hasBegun))
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			go func() { ended <- c.take(ctx, true) }()
+			go func() { ended <- c.take(ctx, 1) }()
 			synctest.Wait()
 			if turnCame {
 				c.mu.Lock() // so that both come before the call sees either
 				cancel()
-				close(c.another[0])
+				close(c.another[0].turn)
 				c.another = nil
 				c.mu.Unlock()
 			} else {

@@ -96,7 +96,7 @@ func (s *settlement) examine(ctx context.Context, items []*item) ([]*item, error
 	}
 	if len(look) > 0 {
 		s.apart = false
-		if err := s.lookup(ctx, look, false); err != nil {
+		if err := s.lookup(ctx, look, hasBegun); err != nil {
 			return nil, err
 		}
 	}
@@ -251,7 +251,7 @@ func (s *settlement) fence(ctx context.Context, it *item) (failure, err error) {
 		return errors.ErrUnsupported, nil
 	}
 	w := Write{User: user.User, Base: user, Mark: parseTrail(user.Mark).push(newNonce())}
-	err = s.limit(ctx, false, func() error {
+	err = s.limit(ctx, hasBegun, func() error {
 		outcomes, err := s.store.commit(ctx, s.tenant, []Write{w})
 		if err == nil {
 			failure = outcomes[0]
@@ -510,7 +510,7 @@ func (s *settlement) commit(ctx context.Context, writing []*item, writes []Write
 		it.put = true
 	}
 	var outcomes []error
-	err := s.limit(ctx, false, func() (err error) {
+	err := s.limit(ctx, hasBegun, func() (err error) {
 		if s.isHalted() {
 			writing, writes = s.dropUnsent(writing, writes)
 		}

@@ -370,6 +370,11 @@ var bulkFaults = []mutation{
 		test: "^TestOutageBehindOneRow$",
 	},
 	{
+		name: "calls: batches begin in order", file: "bulk/engine_calls.go",
+		old: `(*queue)[at-1].batch > begins`, new: `false`,
+		test: "^TestCallsTakeTurns$",
+	},
+	{
 		name: "calls take turns", file: "bulk/engine_calls.go",
 		old: `	c.last = queue
 `,
