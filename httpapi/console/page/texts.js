@@ -512,7 +512,7 @@ const texts = {
     "would.unchanged": "bereits so",
     "would.skipped": "zu überspringen",
     "would.failed": "fehlerhaft",
-    "would.notProcessed": "nicht erreichbar",
+    "would.notProcessed": "nicht erreicht",
     "was.created": "angelegt",
     "was.updated": "aktualisiert",
     "was.unchanged": "unverändert",

@@ -9,7 +9,7 @@ async function showMend(box, store, targets, mends, base) {
   const send = button(t("mend.send", { n: 0 }), { id: "send-mended", class: "primary", disabled: true });
   const list = h("div");
   const problem = h("div");
-  let offset = 0, columns = [];
+  let offset = 0, columns = [], sending = false;
   const key = randomId();
   const heading = h("h2", { tabindex: "-1" }, t("mend.title"));
   box.replaceChildren(h("div", { class: "mending" }, heading, h("p", null, t("mend.lead")), list, problem, h("div", { class: "actions" }, send,
@@ -19,7 +19,7 @@ async function showMend(box, store, targets, mends, base) {
     entry.cells[k] = value;
     if (entry.cells.every((cell, i) => cell === row.cells[i])) edited.delete(row.index);
     else edited.set(row.index, entry);
-    send.disabled = edited.size === 0;
+    send.disabled = sending || edited.size === 0;
     send.textContent = t("mend.send", { n: edited.size });
   };
   const show = async (by) => {
@@ -29,13 +29,13 @@ async function showMend(box, store, targets, mends, base) {
     list.replaceChildren(mendTable(page, targets, base.file?.headers, edited, change), mendPager(page.total, offset, show));
   };
   send.addEventListener("click", async () => {
-    send.disabled = true;
+    send.disabled = sending = true;
     try {
       const id = await sendMended(store, [...edited.values()], targets, columns, mends, base, key);
       edited.clear();
       location.hash = `#/jobs/${id}`;
     } catch (error) {
-      send.disabled = false;
+      send.disabled = sending = false;
       problem.replaceChildren(failedMessage(error));
     }
   });

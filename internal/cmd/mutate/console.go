@@ -55,6 +55,10 @@ var console = []mutation{
 		old: "strings.ContainsAny(each.value, `\\ `)", new: "strings.Contains(each.value, `\\`)", test: "TestConfigIsOnThePagesOrigin",
 	},
 	{
+		name: "a page elsewhere signs its visitors in", file: "examples/server/signin.go",
+		old: `fromHere.Check(r); err != nil {`, new: `fromHere.Check(r); err != nil && r == nil {`, test: "TestOthersCannotSignAnybodyIn",
+	},
+	{
 		name: "the API's path loses its last name", file: "httpapi/console/console.go",
 		old: `		cfg.API += "/" // or the last name would be lost where others are joined to it
 `, new: ``, test: "TestConfigReachesThePage",

@@ -74,4 +74,51 @@ var page = []mutation{
 		name: "nobody sees the focus", file: "httpapi/console/page/console.css", in: inBrowser,
 		old: `:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius`, new: `:focus-visible { outline: none; border-radius`, test: "TestKeyboardAlone",
 	},
+	{
+		name: "rows of a saved file are taken for others", file: "httpapi/console/page/worker.js", in: inBrowser,
+		old: `    data.table = table;
+    data.places = null;`, new: `    data.table = table;
+    data.places = table.exported ? rowsByIndex(table) : null;`, test: "TestSavedRowsFailAgain",
+	},
+	{
+		name: "a spreadsheet runs the name of a column", file: "httpapi/console/page/worker.js", in: inBrowser,
+		old: `own.map(([name]) => safeCell(name))`, new: `own.map(([name]) => quoteCell(name))`, test: "TestNameOfAColumnIsNoFormula",
+	},
+	{
+		name: "the name of a saved column keeps its apostrophe", file: "httpapi/console/page/table.js", in: inBrowser,
+		old: `this.headers.map((name) => restore(name, true))`, new: `this.headers.map((name) => name)`, test: "TestNameOfAColumnIsNoFormula",
+	},
+	{
+		name: "a cancel without the file is lost", file: "httpapi/console/page/view_running.js", in: inBrowser,
+		old: `!importing.running && !signal.aborted`, new: `importing.running && !signal.aborted`, test: "TestCancelWithoutTheFile",
+	},
+	{
+		name: "a check goes on where the import would stop", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: `      if (stopped) break;`, new: `      if (!stopped) continue;`, test: "TestCheckStopsWhereTheImportWould",
+	},
+	{
+		name: "a proxy's limit stops the check", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: `details?.limit ?? part.bytes / 2`, new: `details?.limit ?? Infinity`, test: "TestLimitOfALaterPart",
+	},
+	{
+		name: "each retry has a key of its own", file: "httpapi/console/page/view_job.js", in: inBrowser,
+		old: "`console-retry-${only}-${id}`", new: "`console-retry-${only}-${randomId()}`", test: "TestRetryTwice",
+	},
+	{
+		name: "lines in front are arguments", file: "httpapi/console/page/worker.js", in: inBrowser,
+		old: `lines.push("\n".repeat(row.line - line - 1));`, new: `lines.push(...Array(row.line - line).fill(""));`, test: "TestMendFarDown",
+	},
+	{
+		name: "one byte makes another encoding", file: "httpapi/console/page/decode.js", in: inBrowser,
+		old: `    if (bad < good) return "utf-8";
+`, new: ``, test: "TestSlipInUTF8",
+	},
+	{
+		name: "another separator loses the mark", file: "httpapi/console/page/view_job.js", in: inBrowser,
+		old: `new TextDecoder("utf-8", { ignoreBOM: true })`, new: `new TextDecoder("utf-8")`, test: "TestSeparatorKeepsTheMark",
+	},
+	{
+		name: "a label has no room for its tag", file: "httpapi/console/page/importing.js", in: inBrowser,
+		old: `.slice(0, 125 - tag.length)`, new: `.slice(0, 128)`, test: "TestMendUnderALongLabel",
+	},
 }
