@@ -8,13 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/rowio"
+	"github.com/bulkops/bulkops/internal/test/cputime"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )
@@ -108,9 +108,9 @@ func BenchmarkPipeline(b *testing.B) {
 }
 
 // BenchmarkPipelineToUnmarshal runs the pipeline and its measure by turns on one core.
-// It reports the median of the time that one takes of the other's, which so holds on a
-// machine that has other work too, and of the allocations that the pipeline makes for a
-// user.
+// It reports the median of the processor time that one takes of the other's, which so holds
+// on a machine that has other work too, and of the allocations that the pipeline makes for
+// a user.
 func BenchmarkPipelineToUnmarshal(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var (
@@ -121,9 +121,9 @@ func BenchmarkPipelineToUnmarshal(b *testing.B) {
 	timed := func(op func()) time.Duration {
 		runtime.GC() // of what came before
 		runtime.ReadMemStats(&before)
-		start := time.Now()
+		start := cputime.Used()
 		op()
-		took := time.Since(start)
+		took := cputime.Used() - start
 		runtime.ReadMemStats(&after)
 		return took
 	}
@@ -133,14 +133,9 @@ func BenchmarkPipelineToUnmarshal(b *testing.B) {
 		ratios = append(ratios, took.Seconds()/measure.Seconds())
 		allocs = append(allocs, float64(after.Mallocs-before.Mallocs)/benchUsers)
 	}
-	b.ReportMetric(median(ratios), "pipeline/unmarshal")
-	b.ReportMetric(median(allocs), "allocs/user")
+	b.ReportMetric(middle(ratios), "pipeline/unmarshal")
+	b.ReportMetric(middle(allocs), "allocs/user")
 	b.ReportMetric(0, "ns/op")
-}
-
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
 // BenchmarkJob takes the body through a job: payload, worker, checkpoints and the
