@@ -193,7 +193,7 @@ func serviceGoals() []goal {
 		},
 		{
 			id: "S9", what: "whole pipeline in memory on one core ÷ `encoding/json.Unmarshal` of the body into maps alone", before: "0.90",
-			how: "10,000 users of 370 bytes: decoded, validated, looked up, decided, stored, and results encoded. Medians over pairs.",
+			how: "10,000 users of 370 bytes: decoded, validated, looked up, decided, stored, and results encoded. Medians over pairs, of processor time.",
 			missed: "validation, canonical text of fields, decisions, copies for the store and results are what `Unmarshal` does not do. " +
 				"On a machine with much other work the longer of the two loses its caches more often.",
 			figures: []figure{{source: pipeline, unit: "pipeline/unmarshal", limit: 0.6}},
