@@ -40,8 +40,8 @@ func (c *chaos) call(op func() error) error {
 	}
 	dead := c.dead
 	c.dead = c.dead || dies
-	way := time.Duration(c.rand.IntN(15)) * time.Millisecond
-	back := time.Duration(c.rand.IntN(15)) * time.Millisecond
+	way := time.Duration(c.rand.IntN(400)) * time.Millisecond
+	back := time.Duration(c.rand.IntN(400)) * time.Millisecond
 	c.mu.Unlock()
 
 	time.Sleep(way)

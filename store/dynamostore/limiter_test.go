@@ -328,7 +328,9 @@ func TestLimiterPutsOff(t *testing.T) {
 		}()
 		time.Sleep(100 * time.Millisecond)
 		l.learn(start, 50, 50)
+		l.mu.Lock()
 		want := 500*time.Millisecond + l.space(50)
+		l.mu.Unlock()
 		if got := <-begun; got != want {
 			t.Errorf("the call began after %v, want %v", got, want)
 		}
