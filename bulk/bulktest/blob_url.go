@@ -12,12 +12,12 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// urlCases are skipped by a store that signs no URLs.
+// urlCases are for a store that is a [bulk.URLSigner].
 var urlCases = []blobCase{{
 	name: "SignURL/ServesTheBlob",
 	rule: "the URL serves the blob as an attachment with the file name and content type asked for, by a bare GET",
 	run: func(t *blobTest) {
-		signer := t.signer()
+		signer := t.store.(bulk.URLSigner)
 		key, content := t.key("blob"), noise(100_000)
 		t.put(key, content)
 		for _, opts := range []bulk.SignOptions{
@@ -44,7 +44,7 @@ var urlCases = []blobCase{{
 	name: "SignURL/ReportsItsExpiry",
 	rule: "the URL stops working at the time that is returned: at most ttl from now",
 	run: func(t *blobTest) {
-		signer := t.signer()
+		signer := t.store.(bulk.URLSigner)
 		key := t.key("blob")
 		for _, ttl := range []time.Duration{time.Second, time.Minute, time.Hour} {
 			before := time.Now()
@@ -61,7 +61,7 @@ var urlCases = []blobCase{{
 	name: "SignURL/Expires",
 	rule: "an expired URL is refused by the server",
 	run: func(t *blobTest) {
-		signer := t.signer()
+		signer := t.store.(bulk.URLSigner)
 		key := t.key("blob")
 		t.put(key, []byte("content"))
 		link, expires := t.sign(signer, key, bulk.SignOptions{TTL: time.Second, FileName: "a.json"})
@@ -82,7 +82,7 @@ var urlCases = []blobCase{{
 	name: "SignURL/AlteredIsRefused",
 	rule: "an altered URL is refused by the server",
 	run: func(t *blobTest) {
-		signer := t.signer()
+		signer := t.store.(bulk.URLSigner)
 		key, other := t.key("blob"), t.key("blub")
 		t.put(key, []byte("content"))
 		t.put(other, []byte("other"))
@@ -134,7 +134,7 @@ var urlCases = []blobCase{{
 	name: "SignURL/DoesNotCheckTheBlob",
 	rule: "SignURL does not check that the blob exists; the URL of one that does not serves nothing",
 	run: func(t *blobTest) {
-		signer := t.signer()
+		signer := t.store.(bulk.URLSigner)
 		link, _ := t.sign(signer, t.prefix+"nothing", bulk.SignOptions{TTL: time.Minute, FileName: "a.json"})
 		if response := t.fetch(link); response.status < 400 {
 			t.Errorf("the URL of a blob that does not exist answers %d", response.status)
@@ -144,7 +144,7 @@ var urlCases = []blobCase{{
 	name: "SignURL/RefusesBadKeys",
 	rule: "a store refuses a key that is not allowed with ErrBadBlobKey",
 	run: func(t *blobTest) {
-		signer := t.signer()
+		signer := t.store.(bulk.URLSigner)
 		for _, key := range badKeys(t.prefix) {
 			if _, _, err := signer.SignURL(t.ctx, key, bulk.SignOptions{TTL: time.Minute, FileName: "a"}); !errors.Is(err, bulk.ErrBadBlobKey) {
 				t.Errorf("SignURL of the key %q: error is %v, want %q", key, errText(err), bulk.ErrBadBlobKey)
@@ -152,15 +152,6 @@ var urlCases = []blobCase{{
 		}
 	},
 }}
-
-// signer returns the store as a URLSigner, or skips the case.
-func (t *blobTest) signer() bulk.URLSigner {
-	signer, ok := t.store.(bulk.URLSigner)
-	if !ok {
-		t.Skip("the store signs no URLs")
-	}
-	return signer
-}
 
 func (t *blobTest) sign(signer bulk.URLSigner, key string, opts bulk.SignOptions) (string, time.Time) {
 	t.Helper()

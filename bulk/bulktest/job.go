@@ -29,17 +29,24 @@ func TestJobQueue(t *testing.T, open func(t *testing.T) bulk.JobQueue) {
 	}
 	// Before the others, as they claim and count whatever there is.
 	alone := slices.Concat(nextCases, endedNextCases)
-	if _, err := bulk.CountJobs(t.Context(), open(t)); errors.Is(err, errors.ErrUnsupported) {
+	queue := open(t)
+	if _, err := bulk.CountJobs(t.Context(), queue); errors.Is(err, errors.ErrUnsupported) {
 		t.Log("the queue is no bulk.JobCounter, so there are no cases of Count")
 	} else {
 		alone = slices.Concat(alone, countCases)
 	}
+	together := slices.Concat(
+		jobCreateCases, claimCases, saveCases, cancelCases, jobDeleteCases, listCases, expiryCases, endedCases, jobArgumentCases, jobRaceCases,
+	)
+	if _, notifies := queue.(bulk.JobNotifier); notifies {
+		together = slices.Concat(together, notifierCases)
+	} else {
+		t.Log("the queue is no bulk.JobNotifier, so there are no cases of Changed")
+	}
 	for _, c := range alone {
 		t.Run(c.name, func(t *testing.T) { run(t, c) })
 	}
-	for _, c := range slices.Concat(
-		jobCreateCases, claimCases, saveCases, cancelCases, jobDeleteCases, listCases, expiryCases, endedCases, jobArgumentCases, jobRaceCases, notifierCases,
-	) {
+	for _, c := range together {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			run(t, c)

@@ -6,12 +6,12 @@ import (
 	"github.com/bulkops/bulkops/bulk"
 )
 
-// notifierCases are skipped by a queue that does not tell of new jobs.
+// notifierCases are for a queue that is a [bulk.JobNotifier].
 var notifierCases = []jobCase{{
 	name: "Changed/ClosedByCreate",
 	rule: "the channel that Changed returned is closed when a job was created after the call",
 	run: func(t *jobTest) {
-		notifier := t.notifier()
+		notifier := t.queue.(bulk.JobNotifier)
 		for range 3 {
 			first, second := notifier.Changed(), notifier.Changed()
 			t.create()
@@ -23,7 +23,7 @@ var notifierCases = []jobCase{{
 	name: "Changed/ClosedByRelease",
 	rule: "the channel that Changed returned is closed when a lease was given up after the call",
 	run: func(t *jobTest) {
-		notifier := t.notifier()
+		notifier := t.queue.(bulk.JobNotifier)
 		job := t.processing(longLease)
 		changed := notifier.Changed()
 		t.save(job, bulk.JobChange{})
@@ -33,7 +33,7 @@ var notifierCases = []jobCase{{
 	name: "Changed/ClosedByEnd",
 	rule: "the channel that Changed returned is closed when a job has ended after the call, by Save or by Cancel",
 	run: func(t *jobTest) {
-		notifier := t.notifier()
+		notifier := t.queue.(bulk.JobNotifier)
 		job := t.processing(longLease)
 		changed := notifier.Changed()
 		t.save(job, bulk.JobChange{End: bulk.JobCompleted})
@@ -50,7 +50,7 @@ var notifierCases = []jobCase{{
 	name: "Changed/ClosedByUntoldEnd",
 	rule: "the channel that Changed returned is closed when a job was to be told of after the call: ended with Notify, or given back",
 	run: func(t *jobTest) {
-		notifier := t.notifier()
+		notifier := t.queue.(bulk.JobNotifier)
 		job := t.processing(longLease)
 		changed := notifier.Changed()
 		t.save(job, bulk.JobChange{End: bulk.JobCompleted, Notify: true})
@@ -61,15 +61,6 @@ var notifierCases = []jobCase{{
 		t.closed(changed)
 	},
 }}
-
-// notifier returns the queue as a JobNotifier, or skips the case.
-func (t *jobTest) notifier() bulk.JobNotifier {
-	notifier, ok := t.queue.(bulk.JobNotifier)
-	if !ok {
-		t.Skip("the queue does not tell of new jobs")
-	}
-	return notifier
-}
 
 func (t *jobTest) closed(changed <-chan struct{}) {
 	t.Helper()
