@@ -589,7 +589,7 @@ var bulkFaults = []mutation{
 	{
 		name: "rule 19: journal deleted after", file: "bulk/job_end.go",
 		old: `	p := a.job.Progress
-	p.Summary = summary`, new: `	a.tidy(ctx)
+	p.Summary = summary`, new: `	a.tidy(ctx, a.segments(a.job.Progress.Rows))
 	p := a.job.Progress
 	p.Summary = summary`,
 		test: "^TestCrashThenCancelOrFailure$",
