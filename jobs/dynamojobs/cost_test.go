@@ -147,6 +147,12 @@ func TestCallsOfAClaim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// The index of DynamoDB Local follows after a moment, which is long on a busy
+		// machine: a claim may then meet a job that the one before it took.
+		behind := 0
+		if server.Name == "DynamoDBLocal" {
+			behind = claims
+		}
 		for i, step := range steps {
 			busy(t, queue, step.busy, step.busy)
 			fill(t, server.DynamoDB(awstest.Transport(t)), table, step.tenants, step.queued)
@@ -157,11 +163,11 @@ func TestCallsOfAClaim(t *testing.T) {
 			}
 			t.Logf("%s: %d claims make the calls %v, read %d entries and take the units %v", step.name, claims, m.calls, m.entries, m.units)
 			t.Attr(fmt.Sprintf("step-%d-calls/claim", i+1), fmt.Sprint(float64(m.total())/claims))
-			if n := m.total(); n > step.calls || n < claims {
-				t.Errorf("%s: %d claims made %d calls, want at most %d", step.name, claims, n, step.calls)
+			if n := m.total(); n > step.calls+behind || n < claims {
+				t.Errorf("%s: %d claims made %d calls, want at most %d", step.name, claims, n, step.calls+behind)
 			}
-			if m.entries > step.entries {
-				t.Errorf("%s: %d claims read %d entries of the index, want at most %d", step.name, claims, m.entries, step.entries)
+			if m.entries > step.entries+behind {
+				t.Errorf("%s: %d claims read %d entries of the index, want at most %d", step.name, claims, m.entries, step.entries+behind)
 			}
 		}
 	})

@@ -8,7 +8,7 @@ import (
 // Where figures come from.
 var (
 	costOfRows  = source{pkg: "./internal/cmd/cost", name: "TestRowsCostTheLeast"}
-	callsOfJobs = source{pkg: "./jobs/dynamojobs", name: "TestCallsOfAClaim"}
+	callsOfJobs = source{pkg: "./jobs/dynamojobs", name: "TestCallsOfAClaim/dynoxide"}
 	idleWorker  = source{pkg: "./bulk", name: "TestQuietWorkerAsksRarely"}
 	overhead    = source{pkg: "./bulk", name: "TestJobOverhead"}
 	fleet       = source{pkg: "./bulk", name: "TestFleet"}
@@ -40,7 +40,7 @@ func costGoals() []goal {
 		return figure{source: costOfRows, part: costOfRows.name + "/dynoxide", unit: attribute, name: name, limit: limit, counted: true}
 	}
 	calls := func(name, step string, limit float64) figure {
-		return figure{source: callsOfJobs, part: callsOfJobs.name + "/dynoxide", unit: step + "-calls/claim", name: name, limit: limit, counted: true}
+		return figure{source: callsOfJobs, unit: step + "-calls/claim", name: name, limit: limit, counted: true}
 	}
 	return []goal{
 		{
