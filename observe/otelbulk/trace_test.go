@@ -74,7 +74,8 @@ func TestTrace(t *testing.T) {
 		})
 		w.store.set(func() { w.store.onCommit = cut })
 		w.run(t.Context(), job.ID, bulk.ErrLeaseLost)
-		w.store.set(func() { w.store.onCommit = nil })
+		// So slow that results are made durable before the end.
+		w.store.set(func() { w.store.onCommit = func() { time.Sleep(time.Second) } })
 		time.Sleep(time.Minute)
 		w.run(t.Context(), job.ID, nil)
 

@@ -41,8 +41,9 @@ type setup struct {
 
 type change func(*setup)
 
-// caseTimeout bounds a case. It is far more than a case takes on a slow database.
-const caseTimeout = 2 * time.Minute
+// caseTimeout bounds a case. It is far more than a case takes on a slow database, or with
+// the race detector on a busy machine.
+const caseTimeout = 5 * time.Minute
 
 func newWorld(t *testing.T, backends Backends, changes ...change) *world {
 	t.Helper()
