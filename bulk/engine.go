@@ -242,8 +242,7 @@ func (e *engine) doBatch(ctx context.Context, p place, items []*item) error {
 
 // lookup sets what is found for each item: the user of its entry, or else that of
 // its row. An error ends the import; a store that fails in spite of all retries is
-// a failure of these items. begins is that of
-// [calls.take].
+// a failure of these items. begins is that of calls.take.
 func (e *engine) lookup(ctx context.Context, items []*item, begins int) error {
 	refs := make([]Ref, len(items))
 	for i, it := range items {

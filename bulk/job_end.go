@@ -148,7 +148,14 @@ func (a *attempt) closeBooks(ctx context.Context) (err error) {
 				s.rows[i] = r
 			}
 		}
-		segments = append(segments, s)
+		// As many as are put at a time: of a large job that was cancelled early, nearly
+		// all rows are among them.
+		if segments = append(segments, s); len(segments) == a.cfg.Parallel {
+			if err := a.putSegments(ctx, &p, segments...); err != nil {
+				return err
+			}
+			segments = nil
+		}
 	}
 	if err := a.putSegments(ctx, &p, segments...); err != nil {
 		return err

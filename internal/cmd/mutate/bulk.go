@@ -587,6 +587,11 @@ var bulkFaults = []mutation{
 		test: "^TestJobThatAnotherEnded$",
 	},
 	{
+		name: "end: all unreached rows are held", file: "bulk/job_end.go",
+		old: `len(segments) == a.cfg.Parallel`, new: `false`,
+		test: "^TestUnreachedRowsAreNotHeld$",
+	},
+	{
 		name: "rule 19: journal deleted after", file: "bulk/job_end.go",
 		old: `	p := a.job.Progress
 	p.Summary = summary`, new: `	a.tidy(ctx, a.segments(a.job.Progress.Rows))
