@@ -146,7 +146,7 @@ const maxBatchBytes = MaxBatch * MaxUser
 // result is inherited, have their result at once.
 func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 	items := make([]*item, 0, e.batch)
-	block := make([]item, e.batch)
+	block, groups := make([]item, e.batch), make([]group, e.batch) // groups stay for longer
 	size := 0
 	for read := 0; len(items) < e.batch && size < maxBatchBytes && read < 4*e.batch; read++ {
 		if read > 0 && len(items) == 0 && e.failures != nil && e.resumes(source.next) {
@@ -163,6 +163,7 @@ func (e *engine) fillBatch(source *rowSource) ([]*item, error) {
 		size += len(row.JSON)
 		e.failures.begin()
 		it := &block[len(items)]
+		it.solo = &groups[len(items)]
 		e.rows.read(&it.plan, source.next, row)
 		source.next++
 		if !e.endAtOnce(&it.plan) {

@@ -106,7 +106,7 @@ func (o *order) admit(ctx context.Context, p place, items []*item) (now, again [
 // groupOf returns the group of a row, joining groups that it connects.
 func (o *order) groupOf(it *item) *group {
 	p, found := &it.plan, &it.found
-	g := &it.solo
+	g := it.solo
 	if p.ID != "" {
 		g = o.enter(g, o.ids, p.ID, false)
 	}
@@ -194,9 +194,15 @@ func (o *order) follow(it *item, shares func(*plan) bool) *item {
 	if len(g.queue) == 0 || !shares(&g.queue[0].plan) {
 		return nil
 	}
-	next := g.queue[0]
-	g.queue = g.queue[1:]
-	return next
+	return pop(&g.queue)
+}
+
+// pop takes the first element out of a queue, which is not to keep it in memory.
+func pop[T any](queue *[]*T) *T {
+	first := (*queue)[0]
+	(*queue)[0] = nil
+	*queue = (*queue)[1:]
+	return first
 }
 
 // unfollow puts rows back that follow gave for the item: its write was not done.
@@ -227,10 +233,8 @@ func (o *order) done(it *item) *item {
 		o.retire()
 		return nil
 	}
-	next := g.queue[0]
-	g.queue = g.queue[1:]
 	g.active++
-	return next
+	return pop(&g.queue)
 }
 
 // taint says that nobody can tell what became of a row that would have written the
@@ -279,7 +283,7 @@ func (o *order) retire() {
 			g.ids, g.emails = nil, nil
 		}
 		// One that is active comes back when it is idle again.
-		o.idle = o.idle[1:]
+		pop(&o.idle)
 	}
 }
 

@@ -27,7 +27,7 @@ type named struct {
 func (o *ordered) itemsOf(rows []named) []*item {
 	items := make([]*item, len(rows))
 	for i, row := range rows {
-		items[i] = &item{plan: plan{index: len(o.items), User: User{ID: row.id, Email: row.email}}, found: row.found}
+		items[i] = &item{solo: new(group), plan: plan{index: len(o.items), User: User{ID: row.id, Email: row.email}}, found: row.found}
 		o.items = append(o.items, items[i])
 	}
 	return items
@@ -350,4 +350,14 @@ func TestOrderKeepsGroupsThatComeBack(t *testing.T) {
 	assert.Empty(t, o.idle)
 	o.end(1)
 	assert.Empty(t, o.ids)
+}
+
+// A queue does not keep what was taken out of it.
+func TestPopForgets(t *testing.T) {
+	all := []*item{{number: 1}, {number: 2}}
+	queue := all
+	assert.Equal(t, 1, pop(&queue).number)
+	assert.Nil(t, all[0])
+	assert.Same(t, all[1], queue[0])
+	assert.Len(t, queue, 1)
 }

@@ -14,7 +14,7 @@ import (
 type item struct {
 	plan  plan
 	group *group
-	solo  group // the group that it begins, if nothing connects it to another
+	solo  *group // the group that it begins, if nothing connects it to another
 
 	found Found
 	alone bool     // it is decided without the rows behind it

@@ -25,7 +25,7 @@ type attempt struct {
 	journal *journal // nil in a dry run
 	ledger  *ledger
 	engine  *engine
-	recent  recent
+	recent  *recent
 	// patience is that of all calls but those to the store.
 	patience backoff
 
@@ -73,7 +73,7 @@ func (w *Worker) runClaimed(stop context.Context, job *Job, asked time.Time) (er
 }
 
 func newAttempt(cfg *Config, job *Job) (*attempt, error) {
-	a := &attempt{cfg: cfg, blobs: cfg.blobs(), job: job, begun: job.Progress.Rows, known: job.Token == 1 || job.Options.DryRun}
+	a := &attempt{cfg: cfg, blobs: cfg.blobs(), job: job, begun: job.Progress.Rows, recent: newRecent(job.TotalRecords), known: job.Token == 1 || job.Options.DryRun}
 	if err := a.at.parse(job.Progress.Checkpoint); err != nil {
 		return nil, fmt.Errorf("bulk: checkpoint of %s: %w", job.ID, err)
 	}
@@ -86,7 +86,7 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	a.engine = newEngine(cfg, job.Tenant, job.ID, job.Options, a.ledger, a.journal)
 	a.patience = jobBackoff
 	a.patience.halted = a.engine.halted
-	a.engine.backoff, a.engine.patient = a.patience, true
+	a.engine.backoff, a.engine.patient, a.engine.abreast = a.patience, true, jobCallsAhead*cfg.Parallel
 	if a.journal != nil {
 		a.journal.patience = a.patience
 	}
@@ -97,16 +97,20 @@ func newAttempt(cfg *Config, job *Job) (*attempt, error) {
 	return a, nil
 }
 
-// maxWindow bounds what is under way of a job, and so the memory of a worker.
+// maxWindow bounds the results of a job that a worker has in memory.
 const maxWindow = 20_000
 
-// window is how many rows may be under way: enough that the calls to the store
-// never wait for chunks of the journal or for segments of the results, which take
-// several times as long.
+// window is how many rows may be read and without durable results: enough that the
+// calls to the store never wait for segments of the results, which take several times
+// as long. Those under way are fewer, see [jobCallsAhead], and take more memory.
 func (a *attempt) window() int {
 	rows := min(20*BatchSize(a.cfg.Store)*a.cfg.Parallel, maxWindow)
 	return max(4*a.job.SegmentRows, 2*a.job.SegmentRows+rows)
 }
+
+// jobCallsAhead is [callsAhead] for jobs, whose batches wait for chunks of the journal too,
+// which take several times as long as a call to the store.
+const jobCallsAhead = 12
 
 // stopAfter stops the work when stop ends: gracefully, then hard, in time for calls
 // that mind their context to return within [Config.StopGrace], and for others to be

@@ -41,7 +41,7 @@ func (a *attempt) end(ctx context.Context, status JobStatus) error {
 		}
 	}
 	r := &composition{
-		blobs: a.blobs, backoff: a.patience, job: a.job, at: &a.at, rest: a.ledger.rest(), recent: &a.recent, lost: !a.known,
+		blobs: a.blobs, backoff: a.patience, job: a.job, at: &a.at, rest: a.ledger.rest(), recent: a.recent, lost: !a.known,
 	}
 	key, summary, err := r.put(ctx, status)
 	if err != nil {

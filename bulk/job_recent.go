@@ -12,25 +12,35 @@ import (
 type recent struct {
 	mu    sync.Mutex
 	blobs map[string][]byte
-	size  int
+	room  int // bytes that may still be kept
 }
 
-// maxRecent bounds the memory for what is kept. A result takes about 110 bytes, so a
-// request of [DefaultMaxUsers] fits.
-const maxRecent = 2 << 20
+const (
+	// maxRecent bounds the memory for what is kept.
+	maxRecent = 2 << 20
+	// maxRecentRows is how many rows have results, of about 110 bytes each, that fit:
+	// more than a request of [DefaultMaxUsers].
+	maxRecentRows = maxRecent / 110
+)
+
+// newRecent returns what keeps the results of a job of so many rows. It keeps none if
+// most of them would have to be read back anyway.
+func newRecent(rows int) *recent {
+	if rows > maxRecentRows {
+		return &recent{}
+	}
+	return &recent{blobs: make(map[string][]byte), room: maxRecent}
+}
 
 // keep keeps a copy of text, which may have much more room than it needs.
 func (r *recent) keep(key string, text []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.size+len(text) > maxRecent {
+	if len(text) > r.room {
 		return
 	}
 	text = bytes.Clone(text)
-	if r.blobs == nil {
-		r.blobs = make(map[string][]byte)
-	}
-	r.size += cap(text)
+	r.room -= cap(text)
 	r.blobs[key] = text
 }
 

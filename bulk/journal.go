@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -227,7 +228,7 @@ func (j *journal) keep(taken int) {
 		highest = max(highest, e.last())
 	}
 	j.highest = append(j.highest, highest)
-	j.waiting = j.waiting[taken:]
+	j.waiting = slices.Delete(j.waiting, 0, taken)
 	j.durable += taken
 }
 

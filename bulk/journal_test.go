@@ -464,3 +464,13 @@ func TestChunksHaveIDs(t *testing.T) {
 	two, _ := j.compose()
 	assert.False(t, bytes.Equal(one, two))
 }
+
+// What is in a chunk is not kept: a job has any number of entries.
+func TestJournalForgetsWhatIsDurable(t *testing.T) {
+	last := &entry{Rows: []entryRow{{Index: 2}}}
+	waiting := []*entry{{Rows: []entryRow{{Index: 0}}}, {Rows: []entryRow{{Index: 1}}}, last}
+	j := &journal{waiting: waiting}
+	j.keep(2)
+	assert.Equal(t, []*entry{last}, j.waiting)
+	assert.Equal(t, []*entry{last, nil, nil}, waiting)
+}

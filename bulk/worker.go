@@ -15,9 +15,9 @@ import (
 // segment, and writes the results file. Run several for several jobs at once, in
 // one process or in many.
 //
-// For a job it holds in memory the rows and results of up to four segments
-// ([Config.SegmentRows]), the batches under way ([Config.Parallel]) and up to 4 MiB
-// of results, and not the payload. A dry run holds in addition every user that it would have written.
+// For a job it holds in memory the rows of the batches under way, which are up to 12 for
+// each call ([Config.Parallel]), the results of up to 20 such batches or four segments
+// ([Config.SegmentRows]), and up to 4 MiB of the journal and of results, and not the payload. A dry run holds in addition every user that it would have written.
 type Worker struct {
 	cfg Config
 }

@@ -1053,8 +1053,8 @@ var bulkFaults = []mutation{
 	// What a worker keeps of its results.
 	{
 		name: "the room of a result counts for nothing", file: "bulk/job_recent.go",
-		old: `	r.size += cap(text)
-`, new: `	r.size += len(text)
+		old: `	r.room -= cap(text)
+`, new: `	r.room -= len(text)
 `,
 		test: "^TestRecentIsBoundedInMemory$",
 	},
@@ -1063,6 +1063,29 @@ var bulkFaults = []mutation{
 		old: `	text = bytes.Clone(text)
 `, new: ``,
 		test: "^TestRecentIsBoundedInMemory$",
+	},
+	{
+		name: "part of a large job's results is kept", file: "bulk/job_recent.go",
+		old: `	if rows > maxRecentRows {
+		return &recent{}
+	}
+`, new: ``, test: "^TestRecentKeepsNothingOfALargeJob$",
+	},
+	{
+		name: "any number of batches under way", file: "bulk/job_attempt.go",
+		old: `a.engine.backoff, a.engine.patient, a.engine.abreast = a.patience, true, jobCallsAhead*cfg.Parallel`,
+		new: `a.engine.backoff, a.engine.patient = a.patience, true`, test: "^TestBatchesOfAJobAreBounded$",
+	},
+	{
+		name: "durable entries are kept", file: "bulk/journal.go",
+		old: `	j.waiting = slices.Delete(j.waiting, 0, taken)
+`, new: `	j.waiting = slices.Grow(j.waiting[taken:], 0)
+`, test: "^TestJournalForgetsWhatIsDurable$",
+	},
+	{
+		name: "what left a queue is kept", file: "bulk/engine_order.go",
+		old: `	(*queue)[0] = nil
+`, new: ``, test: "^TestPopForgets$",
 	},
 	{
 		name: "a reader for each segment", file: "bulk/job_results.go",

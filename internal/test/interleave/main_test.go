@@ -16,9 +16,13 @@ import (
 func TestMain(m *testing.M) {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(400) // runs are short and leave much behind
-	// More than rapid's 100, as a run takes less than a millisecond. The command
-	// line has the last word.
-	if err := flag.Set("rapid.checks", "400"); err != nil {
+	// More than rapid's 100, as a run takes less than a millisecond, but ten times that
+	// with the race detector. The command line has the last word.
+	checks := "400"
+	if raceDetector {
+		checks = "40"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
 	}
 	code := m.Run()
