@@ -16,6 +16,7 @@ import (
 	"github.com/bulkops/bulkops/blob/memblob"
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/logtest"
+	"github.com/bulkops/bulkops/internal/test/race"
 	"github.com/bulkops/bulkops/jobs/memjobs"
 	"github.com/bulkops/bulkops/store/memstore"
 )
@@ -316,12 +317,16 @@ func TestJobMatchesModelUnderFaults(t *testing.T) {
 }
 
 // TestJobSurvivesEveryCrash kills the worker at every call that it makes to a
-// backend, before and after the call's effect.
+// backend, before and after the call's effect; with the race detector at every fifth.
 func TestJobSurvivesEveryCrash(t *testing.T) {
+	step := 1
+	if race.Enabled {
+		step = 5
+	}
 	for seed := range uint64(scenarios(t, 7)) { // one of them large
 		s := newScenario(seed)
 		calls := 1
-		for die := 1; die <= calls; die++ {
+		for die := 1; die <= calls; die += step {
 			for _, applied := range []bool{false, true} {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, s)

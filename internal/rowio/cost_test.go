@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulkops/bulkops/internal/rowio"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // A cost is what it takes to read a body, or to refuse it.
@@ -53,7 +54,7 @@ func (c cost) most(format string, size int) uint64 {
 // Bodies that are made to cost more than they are worth do not.
 func TestHostileBodies(t *testing.T) {
 	size := 18 << 20 // more than the decoder holds of a string
-	if raceEnabled {
+	if race.Enabled {
 		size = 1 << 20
 	}
 	fill := func(before, part, after string) func() io.Reader {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/rowio"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // collect reads all rows. Their text is copied, since it is the reader's.
@@ -278,7 +279,7 @@ func TestLongRow(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, texts(rows)[1] == longest, "rule: a row of MaxRow bytes is read")
 
-		if raceEnabled {
+		if race.Enabled {
 			continue
 		}
 		// Strings and numbers that are longer than what is held.

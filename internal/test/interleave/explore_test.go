@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // A schedule is the deviations from the default one.
@@ -38,7 +40,7 @@ func runs(t *testing.T, n int) int {
 		}
 		return n
 	}
-	if testing.Short() || raceDetector { // with which a run takes ten times as long
+	if testing.Short() || race.Enabled { // with which a run takes ten times as long
 		return max(1, n/10)
 	}
 	return n
@@ -189,7 +191,7 @@ func TestKeyedInterleavings(t *testing.T) {
 // TestSameScheduleSameRun repeats schedules: a failure can be run again. A few may
 // differ, as the runtime interrupts a goroutine when the machine is busy.
 func TestSameScheduleSameRun(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector runs goroutines in random order")
 	}
 	all, differ := 0, 0

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // TestMain runs everything on one processor: goroutines that become ready at the
@@ -19,7 +21,7 @@ func TestMain(m *testing.M) {
 	// More than rapid's 100, as a run takes less than a millisecond, but ten times that
 	// with the race detector. The command line has the last word.
 	checks := "400"
-	if raceDetector {
+	if race.Enabled {
 		checks = "40"
 	}
 	if err := flag.Set("rapid.checks", checks); err != nil {

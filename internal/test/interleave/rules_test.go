@@ -3,6 +3,8 @@ package interleave
 import (
 	"fmt"
 	"testing"
+
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // as is the setting of a reference.
@@ -72,7 +74,7 @@ func scripts() []scripted {
 // walker stops at a higher token. Whoever meets either finds out by reading the job
 // after its put too, so these save work and nothing depends on them alone.
 func TestEachRuleIsNeeded(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("too few schedules are explored with the race detector; .ci/run has a step without it")
 	}
 	for _, omit := range []rule{

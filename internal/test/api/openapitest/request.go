@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // checkRequest checks a request that was taken.
@@ -35,6 +36,9 @@ func (e *checked) checkRequest(doc *document, op *operation) error {
 	text, err := e.decoded()
 	if err != nil {
 		return fmt.Errorf("the body is not gzip: %w", err)
+	}
+	if race.Enabled && len(text) > 4<<20 {
+		return nil // to decode it would take half a minute
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // as the description of the body allows
 	var rows []json.RawMessage

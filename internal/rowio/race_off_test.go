@@ -1,5 +1,0 @@
-//go:build !race
-
-package rowio_test
-
-const raceEnabled = false

@@ -1,5 +1,0 @@
-//go:build race
-
-package interleave
-
-const raceDetector = true
