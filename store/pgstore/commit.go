@@ -103,6 +103,15 @@ func (s *Store) commit(ctx context.Context, tenant string, changes []*change) {
 // try sends changes and notes those that are done. If it returns an error, none is, unless the
 // connection broke.
 func (s *Store) try(ctx context.Context, tenant string, changes []*change) error {
+	err := s.write(ctx, tenant, changes, s.statements.insert)
+	if sqlState(err) == uniqueViolation { // a user was created, or took an email, since all were looked up
+		err = s.write(ctx, tenant, changes, s.statements.insertFree)
+	}
+	return err
+}
+
+// write is try with that statement to create users.
+func (s *Store) write(ctx context.Context, tenant string, changes []*change, insert string) error {
 	byID := make(map[string]*change, len(changes))
 	var inserts, updates []*change
 	for _, c := range changes {
@@ -127,7 +136,7 @@ func (s *Store) try(ctx context.Context, tenant string, changes []*change) error
 				column(updates, (*change).mark), column(updates, (*change).newKey))
 		}
 		if len(inserts) > 0 {
-			queue(batch, s.statements.insert, note, tenant, column(inserts, (*change).id), column(inserts, (*change).email),
+			queue(batch, insert, note, tenant, column(inserts, (*change).id), column(inserts, (*change).email),
 				column(inserts, (*change).customFields), column(inserts, (*change).metadata), column(inserts, (*change).mark))
 		}
 	})

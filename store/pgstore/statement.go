@@ -9,7 +9,7 @@ import (
 // Statements are the text of what the store asks, with the names of its table and columns.
 // Each takes the users of a whole batch, as arrays.
 type statements struct {
-	lookup, insert, update string
+	lookup, insert, insertFree, update string
 }
 
 // planned keeps the planner from plans, for the transaction alone, that are bad when its idea of
@@ -43,15 +43,16 @@ const columnsText = `t.{id}::text AS id, coalesce(t.{email}::text, '') AS email,
 		coalesce(t.{custom_fields}::text, '{}') AS custom_fields, coalesce(t.{metadata}::text, '{}') AS metadata,
 		t.{version}::text AS version, coalesce(t.{mark}::text, '') AS mark`
 
-// insertText creates users, but for those whose id or email is in use, and returns the ids of
-// those that it did create. It waits for transactions that are about to create the same.
-// Parameters: tenant, ids, emails, custom fields, metadata, marks.
+// insertText creates users and returns their ids. It fails if an id or email is in use, or,
+// with DO NOTHING, leaves those users out: that looks into each index before it writes to it, and
+// takes a quarter more of the server's time. Either way it waits for transactions that are about
+// to create the same. Parameters: tenant, ids, emails, custom fields, metadata, marks.
 const insertText = `
 INSERT INTO {table} AS u ({tenant}, {id}, {email}, {custom_fields}, {metadata}, {mark})
 SELECT $1::text, w.id, nullif(w.email, ''), w.custom_fields::jsonb, w.metadata::jsonb, w.mark
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
 	AS w (id, email, custom_fields, metadata, mark)
-ON CONFLICT DO NOTHING
+{conflict}
 RETURNING u.{id}::text`
 
 // updateText updates users that have the version, but for those whose new email is in use,
@@ -87,8 +88,9 @@ func newStatements(o *Options) statements {
 		"{version}", quote(c.Version), "{mark}", quote(c.Mark),
 	)
 	return statements{
-		lookup: names.Replace(names.Replace(lookupText)), // columns first
-		insert: names.Replace(insertText),
-		update: names.Replace(updateText),
+		lookup:     names.Replace(names.Replace(lookupText)), // columns first
+		insert:     names.Replace(strings.Replace(insertText, "{conflict}", "", 1)),
+		insertFree: names.Replace(strings.Replace(insertText, "{conflict}", "ON CONFLICT DO NOTHING", 1)),
+		update:     names.Replace(updateText),
 	}
 }

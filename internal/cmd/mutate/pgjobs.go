@@ -1,8 +1,16 @@
 package main
 
-// Faults of the queue and the blobs in Postgres: each way in which a call knows itself again, what
-// claims may look at, and what is told to whom.
+// Faults of users, queue and blobs in Postgres: how users are created, each way in which a call
+// knows itself again, what claims may look at, and what is told to whom.
 var pgjobs = []mutation{
+	{
+		name: "users who were created meanwhile spoil the others", file: "store/pgstore/commit.go",
+		old: `if sqlState(err) == uniqueViolation {`, new: `if false {`, test: "TestConformance",
+	},
+	{
+		name: "each index is looked into before each write", file: "store/pgstore/statement.go",
+		old: `"{conflict}", "", 1`, new: `"{conflict}", "ON CONFLICT DO NOTHING", 1`, test: "TestPlans",
+	},
 	{
 		name: "a late save overwrites a later one", file: "jobs/pgjobs/statement.go",
 		old: " AND save_stamp < $3", test: "TestLateSave",
