@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	runs := flags.Int("runs", 1, "run everything so many `times`, by turns, and take the medians")
 	counts := flags.Bool("counts", false, "run everything once, in short, and compare what does not depend on the machine with "+countsFile)
 	accept := flags.Bool("accept", false, "with -counts: write what was counted to that file")
+	before := flags.String("before", "", "profile the tree of an earlier commit in this `directory` and keep that in "+beforeFile)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -55,6 +56,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	b := &bench{root: strings.TrimSpace(root), profiles: profiles, short: *counts, out: out}
+	if *before != "" {
+		return b.keepBefore(ctx, *before)
+	}
 	selected := slices.DeleteFunc(goals(), func(g goal) bool { return !matches.MatchString(g.id) })
 	if len(selected) == 0 {
 		return fmt.Errorf("no goal matches %q", *row)

@@ -67,7 +67,7 @@ func TestTableHidesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, table(goals, values)); diff != "" {
 		t.Error(diff)
 	}
-	page, err := (&bench{values: values}).page(t.Context(), goals)
+	page, err := (&bench{root: "../../..", values: values}).page(t.Context(), goals)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +96,8 @@ func TestWorstOfSeveral(t *testing.T) {
 	}
 }
 
-func TestSharesOfProfile(t *testing.T) {
-	got, err := sharesOf(`File: test
+func TestAmountsOfProfile(t *testing.T) {
+	got, err := amountsOf(`File: test
 Type: cpu
 -----------+-------------------------------------------------------
       30ms   runtime.memmove
@@ -115,7 +115,7 @@ Type: cpu
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]float64{"`bulk`: rows, decisions, journal, results": 0.3, "connections of HTTP": 0.1, "the AWS SDK, with HTTP below it": 0.6}
+	want := map[string]float64{"`bulk`: rows, decisions, journal, results": 0.03, "connections of HTTP": 0.01, "the AWS SDK, with HTTP below it": 0.06}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Error(diff)
 	}
@@ -125,8 +125,22 @@ Type: cpu
 			t.Errorf("%s is %v, %v", text, got, err)
 		}
 	}
-	if _, err := sharesOf("File: test\n"); err == nil {
+	if _, err := amountsOf("File: test\n"); err == nil {
 		t.Error("a profile without samples")
+	}
+}
+
+func TestCostTable(t *testing.T) {
+	before := costs{"stores": {20, 1.5}, "JSON": {0.04, 8}, "nothing": {0.01, 0.01}}
+	now := costs{"stores": {15, 0.5}, "JSON": {30, 4}}
+	want := `| whose | processor, ms: before | now | allocated, MB: before | now |
+| --- | --: | --: | --: | --: |
+| JSON |  | 30.0 | 8.0 | 4.0 |
+| stores | 20.0 | 15.0 | 1.5 | 0.5 |
+| **all** | 20.1 | 45.0 | 9.5 | 4.5 |
+`
+	if diff := cmp.Diff(want, costTable(before, now)); diff != "" {
+		t.Error(diff)
 	}
 }
 

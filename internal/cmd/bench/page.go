@@ -33,16 +33,10 @@ func (b *bench) page(ctx context.Context, goals []goal) (string, error) {
 			last = f.source
 		}
 	}
-	text.WriteString("\n### Where processor time and bytes go\n\n" +
-		"By the innermost function that belongs to somebody; what the standard library does belongs to whoever called it.\n")
-	for _, p := range b.profiles {
-		table, err := b.profile(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(&text, "\n%s", table)
-	}
-	return text.String(), nil
+	text.WriteString("\n### Where processor time and bytes go\n\n")
+	profiles, err := b.profilePage(ctx)
+	text.WriteString(profiles)
+	return text.String(), err
 }
 
 // machine says on what was measured.

@@ -3,12 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -60,59 +63,160 @@ func ownerOf(stack []string) string {
 	return "the rest"
 }
 
-// profile runs work under the profiler and returns a table of whose its processor time
-// and its allocated bytes are.
-func (b *bench) profile(ctx context.Context, p profiled) (string, error) {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	cpu, bytes := filepath.Join(dir, "cpu"), filepath.Join(dir, "bytes")
-	args := append(p.args(), "-cpuprofile", cpu, "-memprofile", bytes, "-memprofilerate", "65536", "-o", filepath.Join(dir, "test"))
-	if _, err := output(ctx, filepath.Join(b.root, p.module), "go", args...); err != nil {
-		return "", err
-	}
-	timeBy, err := b.shares(ctx, cpu)
-	if err != nil {
-		return "", err
-	}
-	bytesBy, err := b.shares(ctx, "-sample_index=alloc_space", bytes)
-	if err != nil {
-		return "", err
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s (`%s -cpuprofile cpu -memprofile bytes`):\n\n| whose | processor | bytes allocated |\n| --- | --: | --: |\n", p.what, p.command())
-	names := slices.Collect(maps.Keys(timeBy))
-	for name := range bytesBy {
-		if _, both := timeBy[name]; !both {
-			names = append(names, name)
-		}
-	}
-	slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(timeBy[y], timeBy[x]), cmp.Compare(x, y)) })
-	for _, name := range names {
-		if timeBy[name] >= 0.005 || bytesBy[name] >= 0.005 {
-			fmt.Fprintf(&text, "| %s | %.0f %% | %.0f %% |\n", name, 100*timeBy[name], 100*bytesBy[name])
-		}
-	}
-	return text.String(), nil
+// A cost is what somebody's code takes of an operation.
+type cost struct {
+	Milliseconds float64 `json:"ms"` // of a processor
+	Megabytes    float64 `json:"mb"` // allocated
 }
 
-// shares returns what part of a profile belongs to whom.
-func (b *bench) shares(ctx context.Context, args ...string) (map[string]float64, error) {
-	text, err := output(ctx, b.root, "go", append([]string{"tool", "pprof", "-traces"}, args...)...)
+// A costs is the cost of an operation, by its owners.
+type costs map[string]cost
+
+// profile runs work of the tree in that folder under the profiler.
+func profile(ctx context.Context, root string, p profiled) (costs, error) {
+	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
-	return sharesOf(text)
+	defer os.RemoveAll(dir)
+	times, sizes := filepath.Join(dir, "cpu"), filepath.Join(dir, "bytes")
+	args := append(p.args(), "-cpuprofile", times, "-memprofile", sizes, "-memprofilerate", "65536", "-o", filepath.Join(dir, "test"))
+	text, err := output(ctx, filepath.Join(root, p.module), "go", args...)
+	if err != nil {
+		return nil, err
+	}
+	done := operations.FindStringSubmatch(text)
+	if done == nil {
+		return nil, fmt.Errorf("%s does not say how often it ran:\n%s", p.name, text)
+	}
+	n, err := strconv.ParseFloat(done[1], 64)
+	if err != nil {
+		return nil, err
+	}
+	timeBy, err := amounts(ctx, root, times)
+	if err != nil {
+		return nil, err
+	}
+	bytesBy, err := amounts(ctx, root, "-sample_index=alloc_space", sizes)
+	if err != nil {
+		return nil, err
+	}
+	by := make(costs)
+	for owner, seconds := range timeBy {
+		by[owner] = cost{Milliseconds: 1e3 * seconds / n}
+	}
+	for owner, size := range bytesBy {
+		by[owner] = cost{by[owner].Milliseconds, size / 1e6 / n}
+	}
+	return by, nil
+}
+
+// operations finds how often a benchmark ran.
+var operations = regexp.MustCompile(`(?m)^Benchmark\S+\s+(\d+)\s`)
+
+// costTable has whose the costs of an operation are now, beside those before, which may be
+// nil.
+func costTable(before, now costs) string {
+	var text strings.Builder
+	text.WriteString("| whose | processor, ms: before | now | allocated, MB: before | now |\n| --- | --: | --: | --: | --: |\n")
+	amount := func(amount float64) string {
+		if amount < 0.05 {
+			return ""
+		}
+		return strconv.FormatFloat(amount, 'f', 1, 64)
+	}
+	row := func(name string, b, n cost) {
+		cells := []string{amount(b.Milliseconds), amount(n.Milliseconds), amount(b.Megabytes), amount(n.Megabytes)}
+		if strings.Join(cells, "") != "" {
+			fmt.Fprintf(&text, "| %s | %s |\n", name, strings.Join(cells, " | "))
+		}
+	}
+	var all [2]cost
+	names := make(map[string]bool)
+	for i, by := range []costs{before, now} {
+		for name, c := range by {
+			names[name] = true
+			all[i].Milliseconds += c.Milliseconds
+			all[i].Megabytes += c.Megabytes
+		}
+	}
+	sorted := slices.SortedFunc(maps.Keys(names), func(x, y string) int {
+		return cmp.Or(cmp.Compare(now[y].Milliseconds, now[x].Milliseconds), cmp.Compare(before[y].Milliseconds, before[x].Milliseconds), cmp.Compare(x, y))
+	})
+	for _, name := range sorted {
+		row(name, before[name], now[name])
+	}
+	row("**all**", all[0], all[1])
+	return text.String()
+}
+
+// Earlier profiles are those of a tree before work on the goals began.
+type earlier struct {
+	Commit   string           `json:"commit"`
+	Machine  string           `json:"machine"`
+	Profiles map[string]costs `json:"profiles"` // by what was profiled
+}
+
+// beforeFile has the earlier profiles.
+const beforeFile = "internal/cmd/bench/before.json"
+
+// keepBefore profiles the tree of an earlier commit in that folder, and keeps that.
+func (b *bench) keepBefore(ctx context.Context, dir string) error {
+	commit, err := output(ctx, dir, "git", "rev-parse", "--short", "HEAD")
+	if err != nil {
+		return err
+	}
+	before := earlier{Commit: strings.TrimSpace(commit), Machine: machine(ctx), Profiles: make(map[string]costs)}
+	for _, p := range b.profiles {
+		if before.Profiles[p.what], err = profile(ctx, dir, p); err != nil {
+			return err
+		}
+	}
+	text, err := json.MarshalIndent(before, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.root, beforeFile), append(text, '\n'), 0o644)
+}
+
+// profilePage is the part of the page about profiles.
+func (b *bench) profilePage(ctx context.Context) (string, error) {
+	text, err := os.ReadFile(filepath.Join(b.root, beforeFile))
+	if err != nil {
+		return "", err
+	}
+	var before earlier
+	if err := json.Unmarshal(text, &before); err != nil {
+		return "", fmt.Errorf("%s: %w", beforeFile, err)
+	}
+	var page strings.Builder
+	fmt.Fprintf(&page, "By the innermost function that belongs to somebody; what the standard library does belongs to whoever called it. "+
+		"*Before* is commit %s, on: %s\n", before.Commit, before.Machine)
+	for _, p := range b.profiles {
+		now, err := profile(ctx, b.root, p)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&page, "\n%s (`%s -cpuprofile cpu -memprofile bytes`):\n\n%s", p.what, p.command(), costTable(before.Profiles[p.what], now))
+	}
+	return page.String(), nil
+}
+
+// amounts returns what of a profile belongs to whom.
+func amounts(ctx context.Context, root string, args ...string) (map[string]float64, error) {
+	text, err := output(ctx, root, "go", append([]string{"tool", "pprof", "-traces"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return amountsOf(text)
 }
 
 var sample = regexp.MustCompile(`^ *([0-9.]+)([a-zA-Z]*)   (\S.*)$`)
 
-// sharesOf adds up the samples that "pprof -traces" lists: a line of dashes before each,
+// amountsOf adds up the samples that "pprof -traces" lists: a line of dashes before each,
 // the value before its innermost function, and then the functions that called it.
-func sharesOf(traces string) (map[string]float64, error) {
-	by, total := make(map[string]float64), 0.0
+func amountsOf(traces string) (map[string]float64, error) {
+	by := make(map[string]float64)
 	_, rest, _ := strings.Cut(traces, "-----------+")
 	for trace := range strings.SplitSeq(rest, "-----------+") {
 		var (
@@ -134,14 +238,10 @@ func sharesOf(traces string) (map[string]float64, error) {
 		}
 		if len(stack) > 0 {
 			by[ownerOf(stack)] += value
-			total += value
 		}
 	}
-	if total == 0 {
-		return nil, fmt.Errorf("a profile without samples")
-	}
-	for name := range by {
-		by[name] /= total
+	if len(by) == 0 {
+		return nil, errors.New("a profile without samples")
 	}
 	return by, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/awstest"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 var errKilled = errors.New("the process was killed")
@@ -74,7 +75,7 @@ func (k *killer) attempt(t *testing.T, c *cloud, id string) {
 // its effect; another one makes the same of the job that an undisturbed one makes.
 func TestKilledWorker(t *testing.T) {
 	rows, kills := 100, 6
-	if testing.Short() || raced {
+	if testing.Short() || race.Enabled {
 		rows, kills = 80, 3
 	}
 	eachCloud(t, both, func(t *testing.T, c *cloud) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // get makes a bare GET.
@@ -34,7 +35,7 @@ func get(tb testing.TB, client *http.Client, link string) (status int, body []by
 func TestWholeImport(t *testing.T) {
 	eachCloud(t, both, func(t *testing.T, c *cloud) {
 		users := bulk.DefaultMaxUsers
-		if testing.Short() || raced || c.mode == exclusive {
+		if testing.Short() || race.Enabled || c.mode == exclusive {
 			users = 1_000
 		}
 		cfg := c.open()

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // TestTwoJobsWantTheSameEmails: each email goes to one user, whichever job was
 // first, and the other job says so of its row.
 func TestTwoJobsWantTheSameEmails(t *testing.T) {
 	emails := 1_000
-	if testing.Short() || raced {
+	if testing.Short() || race.Enabled {
 		emails = 200
 	}
 	eachCloud(t, both, func(t *testing.T, c *cloud) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bulkops/bulkops/bulk"
 	"github.com/bulkops/bulkops/internal/test/awstest"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // A disturbance is what goes wrong on the way to the servers and back, for a job of
@@ -67,7 +68,7 @@ func TestFaultsChangeNothing(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			eachCloud(t, modes, func(t *testing.T, c *cloud) {
 				rows := d.rows
-				if testing.Short() || raced {
+				if testing.Short() || race.Enabled {
 					rows = min(rows, 60)
 				}
 				collision := newCollision(t, d.seed, rows)

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/bulkops/bulkops/bulk"
+	"github.com/bulkops/bulkops/internal/test/race"
 )
 
 // TestHostWritesDuringAJob: what the host program writes with plain UpdateItem, to
@@ -30,7 +31,7 @@ import (
 func TestHostWritesDuringAJob(t *testing.T) {
 	const writers, mostJobs = 20, 5
 	users := 500
-	if testing.Short() || raced {
+	if testing.Short() || race.Enabled {
 		users = 100
 	}
 	// fieldsOf is how many fields a user gets: of some users too many for a statement
