@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -80,7 +81,7 @@ func profile(ctx context.Context, root string, p profiled) (costs, error) {
 	}
 	defer os.RemoveAll(dir)
 	times, sizes := filepath.Join(dir, "cpu"), filepath.Join(dir, "bytes")
-	args := append(p.args(), "-cpuprofile", times, "-memprofile", sizes, "-memprofilerate", "65536", "-o", filepath.Join(dir, "test"))
+	args := append(p.args(), "-benchtime", "5s", "-cpuprofile", times, "-memprofile", sizes, "-memprofilerate", "65536", "-o", filepath.Join(dir, "test"))
 	text, err := output(ctx, filepath.Join(root, p.module), "go", args...)
 	if err != nil {
 		return nil, err
@@ -103,13 +104,15 @@ func profile(ctx context.Context, root string, p profiled) (costs, error) {
 	}
 	by := make(costs)
 	for owner, seconds := range timeBy {
-		by[owner] = cost{Milliseconds: 1e3 * seconds / n}
+		by[owner] = cost{Milliseconds: tenths(1e3 * seconds / n)}
 	}
 	for owner, size := range bytesBy {
-		by[owner] = cost{by[owner].Milliseconds, size / 1e6 / n}
+		by[owner] = cost{by[owner].Milliseconds, tenths(size / 1e6 / n)}
 	}
 	return by, nil
 }
+
+func tenths(amount float64) float64 { return math.Round(10*amount) / 10 }
 
 // operations finds how often a benchmark ran.
 var operations = regexp.MustCompile(`(?m)^Benchmark\S+\s+(\d+)\s`)
@@ -197,7 +200,7 @@ func (b *bench) profilePage(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&page, "\n%s (`%s -cpuprofile cpu -memprofile bytes`):\n\n%s", p.what, p.command(), costTable(before.Profiles[p.what], now))
+		fmt.Fprintf(&page, "\n%s (`%s -benchtime 5s -cpuprofile cpu -memprofile bytes`):\n\n%s", p.what, p.command(), costTable(before.Profiles[p.what], now))
 	}
 	return page.String(), nil
 }
