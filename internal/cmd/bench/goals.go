@@ -182,7 +182,7 @@ func serviceGoals() []goal {
 		},
 		{
 			id: "S7", what: "posts of 20 users by 50 clients ÷ a hand-written handler of `net/http` and `encoding/json` on a map", before: "1.25; 0.6",
-			how: "Both servers by turns on the loopback interface, everything in memory; medians over pairs of turns of 5,000 posts.",
+			how: "Both servers by turns on the loopback interface, everything in memory; medians over at least 7 pairs of turns of 5,000 posts.",
 			figures: []figure{
 				{source: byHand, unit: "requests/s-ratio", name: "requests a second", limit: 1.3, least: true},
 				{source: byHand, unit: "p99-ratio", name: "99th percentile of the answer's time", limit: 0.6},
