@@ -194,7 +194,7 @@ func (b *bench) profilePage(ctx context.Context) (string, error) {
 	}
 	var page strings.Builder
 	fmt.Fprintf(&page, "By the innermost function that belongs to somebody; what the standard library does belongs to whoever called it. "+
-		"*Before* is commit %s, on: %s\n", before.Commit, before.Machine)
+		"*Before* is commit %s, of which `go run ./internal/cmd/bench -before DIRECTORY` profiled a checkout, on: %s\n", before.Commit, before.Machine)
 	for _, p := range b.profiles {
 		now, err := profile(ctx, b.root, p)
 		if err != nil {
