@@ -178,38 +178,16 @@ func latentJob(t *testing.T, parallel int, blobs time.Duration, counter *callCou
 	return took
 }
 
-// A batchCount is an observer that counts the batches under way.
-type batchCount struct {
-	mu        sync.Mutex
-	now, most int
-}
-
-func (c *batchCount) add(e bulk.Event, n int) {
-	if _, ok := e.(*bulk.BatchEvent); ok {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.now += n
-		c.most = max(c.most, c.now)
-	}
-}
-
-func (c *batchCount) Begin(ctx context.Context, e bulk.Event) context.Context {
-	c.add(e, 1)
-	return ctx
-}
-
-func (c *batchCount) End(_ context.Context, e bulk.Event) { c.add(e, -1) }
-
 // TestBatchesOfAJobAreBounded: where the journal takes long, batches that wait for it are not
 // to fill the memory.
 func TestBatchesOfAJobAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
-		count := &batchCount{}
-		f.cfg.Observer, f.cfg.Parallel = count, 2
+		batches := &batchCounter{}
+		f.cfg.Observer, f.cfg.Parallel = batches, 2
 		job := f.submit(2000, bulk.DefaultOptions())
 		f.cfg.Blobs = latentBlobs{f.blobs, time.Second}
 		require.NoError(t, f.worker().RunJob(t.Context(), job.ID))
 		assert.Equal(t, 2000, f.results(f.get(job.ID)).Summary.Created)
-		assert.Equal(t, 24, count.most, "of 80")
+		assert.Equal(t, 24, batches.most, "of 80")
 	})
 }
