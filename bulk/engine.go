@@ -35,7 +35,7 @@ type engine struct {
 	order   *order
 	journal *journal
 	batch   int // elements of a call to the store
-	abreast int // batches that may be under way, -1 for as many as the sink has room for
+	abreast int // batches that may be under way: both kinds of import set it, -1 is any number
 
 	// health tells a store that is down from one that is at odds with some rows.
 	// A job that finds the store down ends its attempt, to go on later; a request

@@ -101,10 +101,11 @@ func (s *Store) commit(ctx context.Context, tenant string, changes []*change) {
 }
 
 // try sends changes and notes those that are done. If it returns an error, none is, unless the
-// connection broke.
+// connection broke. Nobody is taken to be in the way at first, as all were looked up; those who
+// came meanwhile are seen by a second try, which passes over what is taken.
 func (s *Store) try(ctx context.Context, tenant string, changes []*change) error {
 	err := s.write(ctx, tenant, changes, s.statements.insert)
-	if sqlState(err) == uniqueViolation { // a user was created, or took an email, since all were looked up
+	if sqlState(err) == uniqueViolation {
 		err = s.write(ctx, tenant, changes, s.statements.insertFree)
 	}
 	return err
