@@ -20,7 +20,7 @@ import (
 // in two segments, crashes once that result is durable, and lets the store work.
 func TestRowThatFailedIsNotAppliedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
-		f.cfg.SegmentRows = bulk.MaxBatch - 1
+		f.cfg.SegmentRows, f.cfg.CallTimeout = bulk.MaxBatch-1, time.Hour
 		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "x"}))
 		var texts []string
 		for i := range bulk.MaxBatch - 2 {
@@ -39,13 +39,13 @@ func TestRowThatFailedIsNotAppliedLater(t *testing.T) {
 				return errReset
 			}
 			if w.User.ID == "v0" {
-				time.Sleep(25 * time.Second)
+				time.Sleep(2 * time.Minute)
 			}
 			return nil
 		})
 		f.cfg.Blobs = &hookedBlobs{f.blobs, func(op, key string) error {
 			if op == "Put" && strings.Contains(key, "/journal/") && failed.Load() > 0 {
-				time.Sleep(time.Second) // the checkpoint is faster
+				time.Sleep(5 * time.Second) // the checkpoint is faster
 				return errDead
 			}
 			return nil

@@ -259,6 +259,30 @@ func TestLateCallBeforeItsRepetition(t *testing.T) {
 	}
 }
 
+// dieBeforeCommit submits a job and has its worker die in front of its only commit, which
+// may still be on its way.
+func (f *fixture) dieBeforeCommit(t *testing.T, texts ...string) (jobID string, n *network) {
+	t.Helper()
+	c := &chaos{rand: rand.New(rand.NewPCG(1, 2))}
+	n = f.network(func(n int, commit func() []error) []error {
+		if n > 0 {
+			return commit()
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dead = true
+		return same(errDead, len(texts))
+	})
+	job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(texts...)})
+	require.NoError(t, err)
+	cfg := f.cfg
+	cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+	w, err := bulk.NewWorker(cfg)
+	require.NoError(t, err)
+	require.Error(t, w.RunJob(t.Context(), job.ID))
+	return job.ID, n
+}
+
 // TestInheritedWriteWhoseAddressIsTaken lets the worker die in front of its commit,
 // which may still be on its way when the address is another user's.
 func TestInheritedWriteWhoseAddressIsTaken(t *testing.T) {
@@ -268,25 +292,9 @@ func TestInheritedWriteWhoseAddressIsTaken(t *testing.T) {
 				if exists {
 					require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}))
 				}
-				c := &chaos{rand: rand.New(rand.NewPCG(1, 2))}
-				n := f.network(func(n int, commit func() []error) []error {
-					if n > 0 {
-						return commit()
-					}
-					c.mu.Lock()
-					defer c.mu.Unlock()
-					c.dead = true
-					return same(errDead, 1)
-				})
-				job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(`{"userId":"a","email":"z@x.io"}`, `{"userId":"c","email":"z@x.io"}`)})
-				require.NoError(t, err)
-				cfg := f.cfg
-				cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
-				w, err := bulk.NewWorker(cfg)
-				require.NoError(t, err)
-				require.Error(t, w.RunJob(t.Context(), job.ID))
+				jobID, n := f.dieBeforeCommit(t, `{"userId":"a","email":"z@x.io"}`, `{"userId":"c","email":"z@x.io"}`)
 				require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b", Email: "z@x.io"}))
-				_, file := f.finish(job.ID)
+				_, file := f.finish(jobID)
 				assert.Equal(t, want, codes(file.Results), "a row of an address that may be the first one's fails untried")
 				require.True(t, f.mem.Delete(tenant, "b"))
 				if exists {
@@ -295,6 +303,43 @@ func TestInheritedWriteWhoseAddressIsTaken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRowsBehindAnUnknownOne has another program give a user the address that a create
+// in doubt wanted. A row that names only the user does not stand behind that create.
+func TestRowsBehindAnUnknownOne(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b"}))
+		jobID, _ := f.dieBeforeCommit(t, `{"email":"z@x.io"}`, `{"userId":"b","customFields":{"n":1}}`)
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b", Email: "z@x.io"}))
+		_, file := f.finish(jobID)
+		assert.Equal(t, []string{"OUTCOME_UNKNOWN", "updated"}, codes(file.Results))
+	})
+}
+
+// TestFollowersBehindAnUnknownRow has a row that names only a user, and behind it one
+// that could share its write, had it not named the address of a create in doubt.
+func TestFollowersBehindAnUnknownRow(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.Parallel = 1
+		f.network(func(n int, commit func() []error) []error {
+			if n == 0 {
+				assert.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b", Email: "z@x.io"}))
+				return same(errBroken, 25)
+			}
+			time.Sleep(time.Second) // the first row comes to its end before the last ones are read
+			return commit()
+		})
+		texts := []string{`{"email":"z@x.io"}`}
+		for i := range 25 * 20 {
+			texts = append(texts, fmt.Sprintf(`{"userId":"u%d"}`, i))
+		}
+		last := len(texts)
+		texts = append(texts, `{"userId":"b","customFields":{"n":1}}`, `{"email":"z@x.io","customFields":{"n":2}}`)
+		got := codes(f.grouped(t, true, texts...))
+		assert.Equal(t, "OUTCOME_UNKNOWN", got[0])
+		assert.Equal(t, []string{"updated", "STORE_ERROR"}, got[last:])
+	})
 }
 
 // TestManyOwnWritesPushANonceOut has a job write one user more often than a trail
@@ -329,25 +374,9 @@ func TestManyOwnWritesPushANonceOut(t *testing.T) {
 func TestInheritedWriteThatIsDead(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a"}))
-		job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(`{"userId":"a","customFields":{"n":1}}`)})
-		require.NoError(t, err)
-		c := &chaos{rand: rand.New(rand.NewPCG(1, 2))}
-		f.network(func(n int, commit func() []error) []error {
-			if n > 0 {
-				return commit()
-			}
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.dead = true
-			return same(errDead, 1)
-		})
-		cfg := f.cfg
-		cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
-		w, err := bulk.NewWorker(cfg)
-		require.NoError(t, err)
-		require.Error(t, w.RunJob(t.Context(), job.ID))
+		jobID, _ := f.dieBeforeCommit(t, `{"userId":"a","customFields":{"n":1}}`)
 		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", CustomFields: parse(t, `{"host":1}`)}))
-		_, file := f.finish(job.ID)
+		_, file := f.finish(jobID)
 		assert.Equal(t, []string{"updated"}, codes(file.Results))
 		user, _ := f.mem.Get(tenant, "a")
 		assert.Equal(t, `{"host":1,"n":1}`, user.CustomFields.String())

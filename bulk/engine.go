@@ -33,6 +33,7 @@ type engine struct {
 	watch   Observer // nil for none
 	out     sink
 	order   *order
+	taints  taints
 	journal *journal
 	batch   int // elements of a call to the store
 	abreast int // batches that may be under way: both kinds of import set it, -1 is any number

@@ -25,10 +25,7 @@ type decision struct {
 // meaning; it has no effects, so every store, dry runs included, has the same
 // rules. newID names the user that a row without userId creates.
 func decide(p *plan, found Found, opts Options, newID string) decision {
-	target := found.ByEmail
-	if p.ID != "" {
-		target = found.ByID
-	}
+	target := p.target(found)
 	switch {
 	case target == nil && opts.UpdateOnly:
 		d := decision{userID: p.ID}
@@ -49,6 +46,14 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 		d.update(p, target, opts.Merge)
 	}
 	return d
+}
+
+// target returns the user that the row means, nil if there is none.
+func (p *plan) target(found Found) *Stored {
+	if p.ID != "" {
+		return found.ByID
+	}
+	return found.ByEmail
 }
 
 func create(p *plan, found Found, newID string) decision {

@@ -36,10 +36,7 @@ type group struct {
 	queue       []*item // rows behind them, in order
 	// seen is the number of batches that had been given out when the last row of
 	// the group ended. Until those are admitted, rows may come that belong here.
-	seen int
-	// taint is the first row from which on no result could be relied on, as nobody can
-	// tell what became of the row before it. It is 0 if there is none.
-	taint  int
+	seen   int
 	joined *group // the group that took this one over
 
 	// Nearly all groups are one row, and need no more memory than this.
@@ -168,7 +165,6 @@ func (o *order) join(g, other *group) *group {
 	g.emails = append(g.emails, other.emails...)
 	g.active += other.active
 	g.seen = max(g.seen, other.seen)
-	g.taintFrom(other.taint)
 	if len(other.queue) > 0 { // a row that links to a long chain has none
 		g.queue = append(g.queue, other.queue...)
 		slices.SortFunc(g.queue, byIndex)
@@ -237,40 +233,12 @@ func (o *order) done(it *item) *item {
 	return pop(&g.queue)
 }
 
-// taint says that nobody can tell what became of a row that would have written the
-// user, with the emails.
-func (o *order) taint(row int, id string, emails ...string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	g := o.enter(new(group), o.ids, id, false)
-	for _, email := range emails {
-		if email != "" {
-			g = o.enter(g, o.emails, EmailKey(email), true)
-		}
-	}
-	g.taintFrom(row + 1)
-}
-
-func (g *group) taintFrom(row int) {
-	if row > 0 && (g.taint == 0 || row < g.taint) {
-		g.taint = row
-	}
-}
-
-// tainted reports whether the row's result could not be relied on.
-func (o *order) tainted(it *item) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	taint := it.current().taint
-	return taint > 0 && it.plan.index >= taint
-}
-
 // retire forgets groups that no longer matter: no row of theirs is under way, and
 // every batch that was looked up before their last row ended has been admitted.
 func (o *order) retire() {
 	for len(o.idle) > 0 {
 		g := o.idle[0]
-		if g.active == 0 && len(g.queue) == 0 && g.joined == nil && g.taint == 0 {
+		if g.active == 0 && len(g.queue) == 0 && g.joined == nil {
 			if g.seen > o.admitted {
 				return
 			}

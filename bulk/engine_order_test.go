@@ -283,44 +283,13 @@ func TestOrderTakesFollowersBackIntoAJoinedGroup(t *testing.T) {
 	assert.Equal(t, 4, o.end(3))
 }
 
-func TestOrderTaint(t *testing.T) {
+// TestOrderKnowsTheAddressOfAUser has a row give a user another address, and the row
+// behind it name the one that is free then.
+func TestOrderKnowsTheAddressOfAUser(t *testing.T) {
 	o := newOrdered(t)
 	ana := stored("a", "ana@x.y", "")
-	assert.Equal(t, []int{0, 1}, o.enter(named{id: "a", found: Found{ByID: ana}}, named{id: "b"}))
-	o.taint(0, "a", "", "New@x.y")
-	assert.False(t, o.tainted(o.items[0]), "rows before it are not concerned")
-	assert.False(t, o.tainted(o.items[1]))
-	assert.Equal(t, -1, o.end(0))
-	assert.Equal(t, -1, o.end(1))
-	assert.Equal(t, []int{2, 5}, o.enter(
-		named{id: "a"}, named{email: "new@x.y"}, named{email: "ana@x.y"}, named{id: "b"}))
-	for row, want := range map[int]bool{2: true, 3: true, 4: true, 5: false} {
-		assert.Equal(t, want, o.tainted(o.items[row]), "row %d", row)
-	}
-}
-
-// TestOrderTaintIsNotForgotten lets nothing be under way of a tainted user.
-func TestOrderTaintIsNotForgotten(t *testing.T) {
-	o := newOrdered(t)
-	o.enter(named{id: "a"})
-	o.taint(0, "a")
-	o.end(0)
-	o.enter(named{id: "b"})
-	o.enter(named{id: "a"})
-	assert.True(t, o.tainted(o.items[2]))
-}
-
-// TestOrderTaintSurvivesAJoin has the tainted group taken over by a larger one.
-func TestOrderTaintSurvivesAJoin(t *testing.T) {
-	o := newOrdered(t)
-	o.taint(1, "a")
-	o.taint(2, "a")
-	b := named{id: "b"}
-	o.enter(b, b, b)
-	o.enter(named{id: "b", found: Found{ByEmail: stored("a", "", "")}})
-	for row, want := range []bool{false, false, true, true} {
-		assert.Equal(t, want, o.tainted(o.items[row]), "row %d", row)
-	}
+	assert.Equal(t, []int{0}, o.enter(named{id: "a", email: "new@x.y", found: Found{ByID: ana}}, named{email: "Ana@x.y"}))
+	assert.Equal(t, 1, o.end(0))
 }
 
 func TestOrderForgetsGroups(t *testing.T) {

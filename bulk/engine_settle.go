@@ -345,7 +345,7 @@ func (s *settlement) decide(items []*item) (writing []*item, writes []Write, hel
 			held = append(held, it)
 			continue
 		case it.entry != nil:
-		case s.order.tainted(it):
+		case s.taints.reach(&it.plan, it.plan.target(it.found)):
 			s.final(it, failed(&it.plan, it.found, errTainted))
 			s.release(it)
 			continue
@@ -383,7 +383,7 @@ func (s *settlement) decideRows(it *item) *item {
 		user Stored   // as it is after the rows so far
 		last decision // to write
 	)
-	shares := func(p *plan) bool { return p.concernsOnly(&user) }
+	shares := func(p *plan) bool { return p.concernsOnly(&user) && !s.taints.reach(p, &user) }
 	for row := it; row != nil; row = s.order.follow(it, shares) {
 		if row != it {
 			row.found = foundAs(&row.plan, user)
@@ -468,7 +468,7 @@ func (s *settlement) finishUnknown(it *item) {
 	if e.Create != nil {
 		email = e.Create.Email
 	}
-	s.order.taint(e.Rows[0].Index, e.UserID, email)
+	s.taints.add(e.Rows[0].Index, e.UserID, email)
 	s.end(it, rows)
 }
 

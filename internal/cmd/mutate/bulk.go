@@ -275,15 +275,38 @@ var bulkFaults = []mutation{
 		test: "^TestOrderKeepsGroupsThatComeBack$",
 	},
 	{
-		name: "order taint join", file: "bulk/engine_order.go",
-		old: `	g.taintFrom(other.taint)
-`,
-		test: "^TestOrderTaintSurvivesAJoin$",
+		name: "taint of the last row", file: "bulk/engine_taint.go",
+		old: `(!ok || row < before)`, new: `(!ok || row > before)`,
+		test: "^TestTaints$",
 	},
 	{
-		name: "order taint retire", file: "bulk/engine_order.go",
-		old: ` && g.taint == 0 {`, new: ` {`,
-		test: "^TestOrderTaint$",
+		name: "taint reaches back", file: "bulk/engine_taint.go",
+		old: `first < p.index`, new: `(ok || first < p.index)`,
+		test: "^TestTaints$",
+	},
+	{
+		name: "taint reaches the row itself", file: "bulk/engine_taint.go",
+		old: `first < p.index`, new: `first <= p.index`,
+		test: "^TestTaints$",
+	},
+	{
+		name: "taint not of the user that an email means", file: "bulk/engine_taint.go",
+		old: `		names[2].name = target.ID
+`, new: `		_ = target
+`,
+		test: "^TestTaints$",
+	},
+	{
+		name: "taint of any user that has the email", file: "bulk/engine_taint.go",
+		old: `		names[2].name = target.ID
+`, new: `		names[2] = meaning{EmailKey(target.Email), true}
+`,
+		test: "^TestRowsBehindAnUnknownOne$",
+	},
+	{
+		name: "followers of a taint share", file: "bulk/engine_settle.go",
+		old: ` && !s.taints.reach(p, &user) }`, new: ` }`,
+		test: "^TestFollowersBehindAnUnknownRow$",
 	},
 	{
 		name: "order unfollow sorts", file: "bulk/engine_order.go",
@@ -311,7 +334,7 @@ var bulkFaults = []mutation{
 			g = o.enter(g, o.emails, EmailKey(user.Email), true)
 		}
 `,
-		test: "^TestOrderTaint$",
+		test: "^TestOrderKnowsTheAddressOfAUser$",
 	},
 	{
 		name: "ledger window", file: "bulk/job_ledger.go",
@@ -397,9 +420,9 @@ var bulkFaults = []mutation{
 	{
 		name: "rule 1: repeats same entry", file: "bulk/engine_settle.go",
 		old: `		case it.entry != nil:
-		case s.order.tainted(it):`, new: `		case it.entry != nil:
+		case s.taints.reach(&it.plan, it.plan.target(it.found)):`, new: `		case it.entry != nil:
 			it.entry.Nonce = newNonce()
-		case s.order.tainted(it):`,
+		case s.taints.reach(&it.plan, it.plan.target(it.found)):`,
 		test: "^TestRepeatedWritesAreTheSame$",
 	},
 	{
@@ -478,22 +501,22 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 12: taint", file: "bulk/engine_settle.go",
-		old: `	s.order.taint(e.Rows[0].Index, e.UserID, email)
+		old: `	s.taints.add(e.Rows[0].Index, e.UserID, email)
 `, new: `	_ = email
 `,
 		test: "^TestCreateInDoubtWhoseAddressIsTaken$",
 	},
 	{
 		name: "rule 12: taint email", file: "bulk/engine_settle.go",
-		old: `	s.order.taint(e.Rows[0].Index, e.UserID, email)
+		old: `	s.taints.add(e.Rows[0].Index, e.UserID, email)
 `, new: `	_ = email
-	s.order.taint(e.Rows[0].Index, e.UserID)
+	s.taints.add(e.Rows[0].Index, e.UserID, "")
 `,
 		test: "^TestInheritedWriteWhoseAddressIsTaken$",
 	},
 	{
 		name: "rule 12: later rows fail", file: "bulk/engine_settle.go",
-		old: `		case s.order.tainted(it):
+		old: `		case s.taints.reach(&it.plan, it.plan.target(it.found)):
 			s.final(it, failed(&it.plan, it.found, errTainted))
 			s.release(it)
 			continue
@@ -641,7 +664,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "oneuser follow", file: "bulk/engine_settle.go",
-		old: `return p.concernsOnly(&user) }`, new: `return false && p.concernsOnly(&user) }`,
+		old: `return p.concernsOnly(&user) && `, new: `return false && p.concernsOnly(&user) && `,
 		test: "^TestManyRowsOfOneUser$",
 	},
 	{
