@@ -30,8 +30,10 @@ type composition struct {
 type resultsFile struct {
 	*composition
 	ctx     context.Context
+	cancel  context.CancelFunc
 	head    resultsHead
-	segment int // the next segment to stream
+	segment int             // the next segment to stream
+	ahead   []<-chan opened // the blobs of that one and those behind it
 	payload *payloadRows
 	lines   *lineReader // of the segments, one after the other; nil before the first
 
@@ -39,6 +41,16 @@ type resultsFile struct {
 	unread []byte
 	err    error
 	any    bool
+}
+
+// segmentsAhead is how many blobs of segments are opened at a time, so that what the
+// store takes to answer is not waited for blob by blob.
+const segmentsAhead = 8
+
+// opened is what came of opening a blob.
+type opened struct {
+	io.ReadCloser
+	err error
 }
 
 // resultsHead is what stands before the results.
@@ -74,14 +86,26 @@ func (r *composition) put(ctx context.Context, status JobStatus) (string, Summar
 	head := resultsHead{JobID: r.job.ID, Status: status, TotalRecords: r.job.TotalRecords, Summary: r.summary()}
 	err := r.backoff.retry(ctx, func() error {
 		f := r.file(ctx, head)
-		defer f.payload.close()
+		defer f.close()
 		return putOnce(ctx, r.blobs, key, f, resultsType)
 	})
 	return key, head.Summary, err
 }
 
 func (r *composition) file(ctx context.Context, head resultsHead) *resultsFile {
-	return &resultsFile{composition: r, ctx: ctx, head: head, payload: newPayloadRows(ctx, r.backoff, r.blobs, r.job)}
+	ctx, cancel := context.WithCancel(ctx)
+	return &resultsFile{composition: r, ctx: ctx, cancel: cancel, head: head, payload: newPayloadRows(ctx, r.backoff, r.blobs, r.job)}
+}
+
+// close closes what the file is read from.
+func (f *resultsFile) close() {
+	f.cancel()
+	for _, blob := range f.ahead {
+		if b := <-blob; b.err == nil {
+			b.Close()
+		}
+	}
+	f.payload.close()
 }
 
 // putOnce puts a blob under a key that nobody else uses. That the key is in use
@@ -134,7 +158,7 @@ func (f *resultsFile) fill() error {
 // fillSegment appends the results of the rows of a segment.
 func (f *resultsFile) fillSegment(number, first, until int) error {
 	if first < f.job.Progress.Rows {
-		return f.copyBlob(f.at.segmentKey(f.job, number))
+		return f.copyBlob(number)
 	}
 	for row := first; row < until; row++ {
 		if s := f.rest[number]; s != nil && s.rows[row-first].Status != "" {
@@ -165,9 +189,25 @@ func (f *resultsFile) append(r *RowResult) {
 	f.buf = r.appendJSON(f.buf)
 }
 
+// open returns the blob of the segment, which is the next one, and has those behind it
+// opened.
+func (f *resultsFile) open(number int) (io.ReadCloser, error) {
+	for n := number + len(f.ahead); n < number+segmentsAhead && n*f.job.SegmentRows < f.job.Progress.Rows; n++ {
+		blob, key := make(chan opened, 1), f.at.segmentKey(f.job, n)
+		go func() {
+			r, err := f.recent.open(f.ctx, f.backoff, f.blobs, key)
+			blob <- opened{r, err}
+		}()
+		f.ahead = append(f.ahead, blob)
+	}
+	blob := <-f.ahead[0]
+	f.ahead = f.ahead[1:]
+	return blob.ReadCloser, blob.err
+}
+
 // copyBlob appends the lines of a segment's blob.
-func (f *resultsFile) copyBlob(key string) error {
-	r, err := f.recent.open(f.ctx, f.backoff, f.blobs, key)
+func (f *resultsFile) copyBlob(number int) error {
+	r, err := f.open(number)
 	if err != nil {
 		return err
 	}
@@ -182,7 +222,7 @@ func (f *resultsFile) copyBlob(key string) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("bulk: get %s: %w", key, err)
+			return fmt.Errorf("bulk: get %s: %w", f.at.segmentKey(f.job, number), err)
 		}
 		f.separate()
 		f.buf = append(f.buf, line...)

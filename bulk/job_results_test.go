@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -150,10 +153,12 @@ func TestResultsFileIsACorrectReader(t *testing.T) {
 		r := &composition{backoff: syncBackoff, blobs: guarded(blobs), job: job, at: new(checkpoint)}
 		return r.file(t.Context(), resultsHead{})
 	}
-	text, err := io.ReadAll(file())
+	whole := file()
+	defer whole.close()
+	text, err := io.ReadAll(whole)
 	require.NoError(t, err)
 	f := file()
-	defer f.payload.close()
+	defer f.close()
 	require.NoError(t, iotest.TestReader(f, text))
 }
 
@@ -175,6 +180,77 @@ func TestResultsFileFails(t *testing.T) {
 			assert.Len(t, blobs, before, "there is no part of a file")
 		})
 	}
+}
+
+// TestResultsFileOpensSegmentsAhead composes the results of a large job from blobs that
+// take a while to open.
+func TestResultsFileOpensSegmentsAhead(t *testing.T) {
+	const segments = 20
+	for name, test := range map[string]struct {
+		twelfth string
+		takes   time.Duration
+		damaged bool
+	}{
+		"Whole":   {lines(rowResults(12*2, 2, StatusCreated)), 300 * time.Millisecond, false},
+		"Damaged": {"{", 200 * time.Millisecond, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				job, blobs := composeJob(t)
+				job.TotalRecords, job.SegmentRows = 2*segments, 2
+				job.Progress = Progress{Rows: job.TotalRecords}
+				for n := range segments {
+					blobs[segmentKey(job, n, 1)] = lines(rowResults(2*n, 2, StatusCreated))
+				}
+				blobs[segmentKey(job, 12, 1)] = test.twelfth
+				slow := &slowGets{BlobStore: blobs}
+				c := &composition{blobs: guarded(slow), backoff: syncBackoff, job: job, at: &checkpoint{Spans: []span{{1, segments}}}}
+				f := c.file(t.Context(), resultsHead{})
+				began := time.Now()
+				text, err := io.ReadAll(f)
+				assert.Equal(t, test.takes, time.Since(began), "rule: 20 segments are opened 8 at a time")
+				assert.Equal(t, int64(segmentsAhead), slow.most)
+				f.close()
+				assert.Zero(t, slow.now.Load(), "rule: what was opened is closed")
+				if test.damaged {
+					assert.ErrorContains(t, err, "a line that is cut off")
+					return
+				}
+				require.NoError(t, err)
+				var file struct{ Results []RowResult }
+				require.NoError(t, json.Unmarshal(text, &file))
+				assert.Equal(t, rowResults(0, 2*segments, StatusCreated), file.Results)
+			})
+		})
+	}
+}
+
+// slowGets takes 100 ms to open a blob, and counts those that are open.
+type slowGets struct {
+	BlobStore
+	now  atomic.Int64
+	mu   sync.Mutex
+	most int64 // of those that were opened, or about to be, at once
+}
+
+func (b *slowGets) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	b.now.Add(1)
+	time.Sleep(100 * time.Millisecond)
+	b.mu.Lock()
+	b.most = max(b.most, b.now.Load())
+	b.mu.Unlock()
+	r, err := b.BlobStore.Get(ctx, key)
+	return closing{r, b}, err
+}
+
+type closing struct {
+	io.Reader
+	of *slowGets
+}
+
+func (c closing) Close() error {
+	c.of.now.Add(-1)
+	return nil
 }
 
 // TestResultsFileOfRowsThatCannotBeRead composes the file of a job whose payload is

@@ -337,6 +337,23 @@ var bulkFaults = []mutation{
 		test: "^TestOrderKnowsTheAddressOfAUser$",
 	},
 	{
+		name: "results: segments one by one", file: "bulk/job_results.go",
+		old: `const segmentsAhead = 8`, new: `const segmentsAhead = 1`,
+		test: "^TestResultsFileOpensSegmentsAhead$",
+	},
+	{
+		name: "results: segments ahead are closed", file: "bulk/job_results.go",
+		old: `			b.Close()
+`, new: `			_ = b
+`,
+		test: "^TestResultsFileOpensSegmentsAhead$",
+	},
+	{
+		name: "results: segments ahead are those behind", file: "bulk/job_results.go",
+		old: `n := number + len(f.ahead);`, new: `n := number;`,
+		test: "^TestResultsFileOpensSegmentsAhead$",
+	},
+	{
 		name: "ledger window", file: "bulk/job_ledger.go",
 		old: `row < l.durable+l.window`, new: `row < l.taken+l.window`,
 		test: "^TestLedgerRoom$",
