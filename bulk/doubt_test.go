@@ -317,6 +317,76 @@ func TestRowsBehindAnUnknownOne(t *testing.T) {
 	})
 }
 
+// TestRowBehindAnUnknownUpdate wants the email that the row before it would free. That
+// one is given up, and may still be done.
+func TestRowBehindAnUnknownUpdate(t *testing.T) {
+	for _, exists := range []bool{false, true} {
+		eachWay(t, func(t *testing.T, f *fixture, job bool) {
+			require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", Email: "old@x.io"}))
+			if exists {
+				require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "b"}))
+			}
+			f.failWrites(func(w bulk.Write) error {
+				if w.User.ID == "a" {
+					return errBroken
+				}
+				return nil
+			})
+			got := f.grouped(t, job, `{"userId":"a","email":"new@x.io"}`, `{"userId":"b","email":"old@x.io"}`, `{"userId":"c"}`)
+			assert.Equal(t, []string{"OUTCOME_UNKNOWN", "STORE_ERROR", "created"}, codes(got))
+			assert.True(t, got[1].Errors[0].Retryable)
+		})
+	}
+}
+
+// TestRowBehindAnUnknownOneOfAnEarlierClaim has the worker die when the result of the row
+// whose outcome is unknown is durable.
+func TestRowBehindAnUnknownOneOfAnEarlierClaim(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.cfg.SegmentRows, f.cfg.CallTimeout, f.cfg.Lease = 50, time.Hour, 2*time.Hour
+		require.NoError(t, f.mem.Put(tenant, bulk.User{ID: "a", Email: "a@x.io", CustomFields: parse(t, `{"n":0}`)}))
+		c := &chaos{rand: rand.New(rand.NewPCG(1, 2))}
+		var first *bulk.Write
+		f.failWrites(func(w bulk.Write) error {
+			switch w.User.ID {
+			case "a":
+				if first == nil {
+					first = &w
+				}
+				return errBroken
+			case "last":
+				time.Sleep(30 * time.Minute)
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.dead = true
+				return errDead
+			}
+			return nil
+		})
+		texts := []string{`{"email":"a@x.io","customFields":{"n":1}}`}
+		for i := range 297 {
+			texts = append(texts, fmt.Sprintf(`{"userId":"u%d"}`, i))
+		}
+		texts = append(texts, `{"userId":"a","customFields":{"n":0}}`, `{"userId":"last"}`)
+		job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(texts...)})
+		require.NoError(t, err)
+		cfg := f.cfg
+		cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
+		w, err := bulk.NewWorker(cfg)
+		require.NoError(t, err)
+		require.Error(t, w.RunJob(t.Context(), job.ID))
+		require.Equal(t, 250, f.get(job.ID).Progress.Rows)
+		f.store.heal()
+		time.Sleep(2 * time.Hour)
+		_, file := f.finish(job.ID)
+		got := codes(file.Results)
+		assert.Equal(t, "OUTCOME_UNKNOWN", got[0])
+		assert.Equal(t, "STORE_ERROR", got[298])
+		assert.Equal(t, "created", got[299])
+		assert.NoError(t, f.mem.Commit(t.Context(), tenant, []bulk.Write{*first})[0], "unchanged would not have been true")
+	})
+}
+
 // TestFollowersBehindAnUnknownRow has a row that names only a user, and behind it one
 // that could share its write, had it not named the address of a create in doubt.
 func TestFollowersBehindAnUnknownRow(t *testing.T) {

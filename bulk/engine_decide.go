@@ -25,7 +25,10 @@ type decision struct {
 // meaning; it has no effects, so every store, dry runs included, has the same
 // rules. newID names the user that a row without userId creates.
 func decide(p *plan, found Found, opts Options, newID string) decision {
-	target := p.target(found)
+	target := found.ByEmail
+	if p.ID != "" {
+		target = found.ByID
+	}
 	switch {
 	case target == nil && opts.UpdateOnly:
 		d := decision{userID: p.ID}
@@ -46,14 +49,6 @@ func decide(p *plan, found Found, opts Options, newID string) decision {
 		d.update(p, target, opts.Merge)
 	}
 	return d
-}
-
-// target returns the user that the row means, nil if there is none.
-func (p *plan) target(found Found) *Stored {
-	if p.ID != "" {
-		return found.ByID
-	}
-	return found.ByEmail
 }
 
 func create(p *plan, found Found, newID string) decision {
@@ -215,6 +210,11 @@ func userTooLarge() RowError {
 
 func storeError(retryable bool) RowError {
 	return RowError{Code: CodeStoreError, Message: "the user could not be written", Retryable: retryable}
+}
+
+// unknownOutcome reports whether nobody can tell if the row was applied.
+func unknownOutcome(r RowResult) bool {
+	return len(r.Errors) > 0 && r.Errors[0].Code == CodeOutcomeUnknown
 }
 
 func outcomeUnknown() RowError {

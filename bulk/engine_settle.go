@@ -345,7 +345,7 @@ func (s *settlement) decide(items []*item) (writing []*item, writes []Write, hel
 			held = append(held, it)
 			continue
 		case it.entry != nil:
-		case s.taints.reach(&it.plan, it.plan.target(it.found)):
+		case s.taints.reach(&it.plan, it.found.ByEmail):
 			s.final(it, failed(&it.plan, it.found, errTainted))
 			s.release(it)
 			continue
@@ -370,7 +370,7 @@ func (s *settlement) decide(items []*item) (writing []*item, writes []Write, hel
 
 // errTainted fails a row without a try: nobody can tell what became of a row before
 // it.
-var errTainted = errors.New("bulk: the outcome of an earlier row of the same user is unknown")
+var errTainted = errors.New("bulk: the outcome of an earlier row of the same user or email is unknown")
 
 // decideRows decides an item and the rows behind it that concern the same user
 // alone, each upon what the one before it comes to. Those before the first write
@@ -383,7 +383,9 @@ func (s *settlement) decideRows(it *item) *item {
 		user Stored   // as it is after the rows so far
 		last decision // to write
 	)
-	shares := func(p *plan) bool { return p.concernsOnly(&user) && !s.taints.reach(p, &user) }
+	shares := func(p *plan) bool {
+		return p.concernsOnly(&user) && !s.taints.reach(p, foundAs(p, user).ByEmail)
+	}
 	for row := it; row != nil; row = s.order.follow(it, shares) {
 		if row != it {
 			row.found = foundAs(&row.plan, user)

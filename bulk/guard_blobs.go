@@ -74,7 +74,12 @@ func (b guardedBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error
 	ctx, cancel := context.WithCancelCause(ctx)
 	silence := time.AfterFunc(b.timeout, func() { cancel(errSilent) })
 	r, err := await(ctx, b.guard, op, func(ctx context.Context) (io.ReadCloser, error) {
-		return b.BlobStore.Get(ctx, key)
+		r, err := b.BlobStore.Get(ctx, key)
+		if err == nil && ctx.Err() != nil { // nobody waits for it any more
+			_ = r.Close()
+			return nil, ctx.Err()
+		}
+		return r, err
 	})
 	silence.Stop()
 	err = silenced(ctx, err)
@@ -135,6 +140,23 @@ func (b guardedBlobs) open(ctx context.Context, patience backoff, key string) (r
 		return nil, fmt.Errorf("bulk: get %s: %w", key, err)
 	}
 	return r, nil
+}
+
+// read returns a blob as a whole, with retries.
+func (b guardedBlobs) read(ctx context.Context, patience backoff, key string) (text []byte, err error) {
+	err = patience.retry(ctx, func() error {
+		r, err := b.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		text, err = io.ReadAll(r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bulk: get %s: %w", key, err)
+	}
+	return text, nil
 }
 
 // sign signs a URL if the store can; it returns "" if it cannot.

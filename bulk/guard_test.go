@@ -173,6 +173,41 @@ func TestStreamsMayNotBeSilent(t *testing.T) {
 	})
 }
 
+// TestReaderThatNobodyWaitsFor has a store that opens a blob long after the call was
+// given up.
+func TestReaderThatNobodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := lateGets{blobMap{"k": "text"}, make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err := guardedBlobs{late, testGuard}.Get(ctx, "k")
+		assert.Error(t, err)
+		<-late.closed
+	})
+}
+
+// lateGets minds no context.
+type lateGets struct {
+	BlobStore
+	closed chan struct{}
+}
+
+func (b lateGets) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	time.Sleep(time.Hour)
+	r, err := b.BlobStore.Get(ctx, key)
+	return late{r, b.closed}, err
+}
+
+type late struct {
+	io.Reader
+	closed chan struct{}
+}
+
+func (r late) Close() error {
+	close(r.closed)
+	return nil
+}
+
 // TestPutDoesNotCountTheTimeOfItsReader has a reader that is slower than the timeout.
 func TestPutDoesNotCountTheTimeOfItsReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -168,7 +168,29 @@ func (a *attempt) takeOver(ctx context.Context) error {
 	}
 	a.known = true
 	a.engine.inherit(h)
+	if err := a.inheritTaints(ctx); err != nil {
+		return err
+	}
 	return a.engine.settleSent(ctx)
+}
+
+// inheritTaints reads for which rows with durable results the outcome is unknown: the
+// journal does not say so.
+func (a *attempt) inheritTaints(ctx context.Context) error {
+	for _, r := range a.at.Unknown {
+		for number := r.From; number < r.Until; number++ {
+			rows, err := a.readSegment(ctx, number)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				if unknownOutcome(row) {
+					a.engine.taints.add(row.Index, row.UserID, row.Email)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // importRows runs the rows of the payload through the engine.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,8 @@ type checkpoint struct {
 	Chunk int `json:"chunk,omitempty"`
 	// Spans says which claim wrote which segments of the results.
 	Spans []span `json:"spans,omitempty"`
+	// Unknown has the segments with rows whose outcome is unknown.
+	Unknown []run `json:"unknown,omitempty"`
 	// Mailed is how many rows, from the first, need no welcome email any more.
 	Mailed int `json:"mailed,omitempty"`
 	// MailFailed has the rows of the segment of Mailed whose email failed, and
@@ -71,6 +74,25 @@ func spanToken(spans []span, segment int) (int64, bool) {
 	return 0, false
 }
 
+// A run is segments that follow each other, up to but without Until.
+type run struct {
+	From  int `json:"from"`
+	Until int `json:"until"`
+}
+
+// maxRuns bounds what a checkpoint has of runs.
+const maxRuns = 100
+
+// include adds a segment behind all runs to them. If there are very many, the last one
+// takes in what is between.
+func include(runs []run, segment int) []run {
+	if n := len(runs); n > 0 && (runs[n-1].Until == segment || n == maxRuns) {
+		runs[n-1].Until = segment + 1
+		return runs
+	}
+	return append(runs, run{segment, segment + 1})
+}
+
 // extend says that the claim wrote the segments up to until.
 func extend(spans []span, token int64, until int) []span {
 	if n := len(spans); n > 0 && spans[n-1].Token == token {
@@ -104,6 +126,11 @@ func (a *attempt) checkpoint(ctx context.Context, segments []*segment, until int
 	}
 	if err := a.journal.bind(ctx); err != nil {
 		return err
+	}
+	for _, s := range segments {
+		if slices.ContainsFunc(s.rows, unknownOutcome) {
+			a.at.Unknown = include(a.at.Unknown, s.first/a.job.SegmentRows)
+		}
 	}
 	return a.advance(ctx, p, until)
 }

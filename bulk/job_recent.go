@@ -3,7 +3,6 @@ package bulk
 import (
 	"bytes"
 	"context"
-	"io"
 	"sync"
 )
 
@@ -44,16 +43,16 @@ func (r *recent) keep(key string, text []byte) {
 	r.blobs[key] = text
 }
 
-// open opens a blob that was kept, or else the one in the store. A nil recent has
+// read returns a blob that was kept, or else the one in the store. A nil recent has
 // kept nothing.
-func (r *recent) open(ctx context.Context, patience backoff, blobs guardedBlobs, key string) (io.ReadCloser, error) {
+func (r *recent) read(ctx context.Context, patience backoff, blobs guardedBlobs, key string) ([]byte, error) {
 	if r != nil {
 		r.mu.Lock()
 		text, ok := r.blobs[key]
 		r.mu.Unlock()
 		if ok {
-			return io.NopCloser(bytes.NewReader(text)), nil
+			return text, nil
 		}
 	}
-	return blobs.open(ctx, patience, key)
+	return blobs.read(ctx, patience, key)
 }

@@ -3,7 +3,6 @@ package bulk
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,24 +36,4 @@ func TestRecentKeepsNothingOfALargeJob(t *testing.T) {
 		r.keep("a", []byte("text"))
 		assert.Len(t, r.blobs, test.kept, "%d rows", test.rows)
 	}
-}
-
-// The segments of a results file are read with one buffer.
-func TestResultsFileHasOneReader(t *testing.T) {
-	job, blobs := composeJob(t)
-	at := &checkpoint{Spans: []span{{Token: 7, Until: 2}}}
-	blobs[segmentKey(job, 0, 7)] = lines(rowResults(0, 4, StatusCreated))
-	blobs[segmentKey(job, 1, 7)] = lines(rowResults(4, 4, StatusUpdated))
-	job.Progress.Rows = 8
-	c := &composition{blobs: guarded(blobs), backoff: syncBackoff, job: job, at: at}
-	f := c.file(t.Context(), resultsHead{})
-	require.NoError(t, f.fillSegment(0, 0, 4))
-	first := f.lines
-	require.NotNil(t, first)
-	require.NoError(t, f.fillSegment(1, 4, 8))
-	assert.Same(t, first, f.lines)
-	want := lines(append(rowResults(0, 4, StatusCreated), rowResults(4, 4, StatusUpdated)...))
-	assert.Equal(t, want[:len(want)-1], string(bytes.ReplaceAll(f.buf, []byte("},\n{"), []byte("}\n{"))))
-	_, err := first.in.ReadByte()
-	assert.Equal(t, io.EOF, err)
 }

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,10 +33,9 @@ type resultsFile struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	head    resultsHead
-	segment int             // the next segment to stream
-	ahead   []<-chan opened // the blobs of that one and those behind it
+	segment int              // the next segment to stream
+	ahead   []<-chan fetched // that one and those behind it, as far as they are in blobs
 	payload *payloadRows
-	lines   *lineReader // of the segments, one after the other; nil before the first
 
 	buf    []byte
 	unread []byte
@@ -43,14 +43,15 @@ type resultsFile struct {
 	any    bool
 }
 
-// segmentsAhead is how many blobs of segments are opened at a time, so that what the
-// store takes to answer is not waited for blob by blob.
+// segmentsAhead is how many segments are read at a time, so that what the store takes to
+// answer is not waited for blob by blob. Each is read to its end at once, as a store may
+// have fewer connections than that.
 const segmentsAhead = 8
 
-// opened is what came of opening a blob.
-type opened struct {
-	io.ReadCloser
-	err error
+// fetched is what came of reading a blob.
+type fetched struct {
+	text []byte
+	err  error
 }
 
 // resultsHead is what stands before the results.
@@ -99,13 +100,11 @@ func (r *composition) file(ctx context.Context, head resultsHead) *resultsFile {
 
 // close closes what the file is read from.
 func (f *resultsFile) close() {
-	f.cancel()
-	for _, blob := range f.ahead {
-		if b := <-blob; b.err == nil {
-			b.Close()
-		}
-	}
 	f.payload.close()
+	f.cancel()
+	for _, segment := range f.ahead {
+		<-segment
+	}
 }
 
 // putOnce puts a blob under a key that nobody else uses. That the key is in use
@@ -158,7 +157,7 @@ func (f *resultsFile) fill() error {
 // fillSegment appends the results of the rows of a segment.
 func (f *resultsFile) fillSegment(number, first, until int) error {
 	if first < f.job.Progress.Rows {
-		return f.copyBlob(number)
+		return f.copySegment()
 	}
 	for row := first; row < until; row++ {
 		if s := f.rest[number]; s != nil && s.rows[row-first].Status != "" {
@@ -189,42 +188,35 @@ func (f *resultsFile) append(r *RowResult) {
 	f.buf = r.appendJSON(f.buf)
 }
 
-// open returns the blob of the segment, which is the next one, and has those behind it
-// opened.
-func (f *resultsFile) open(number int) (io.ReadCloser, error) {
-	for n := number + len(f.ahead); n < number+segmentsAhead && n*f.job.SegmentRows < f.job.Progress.Rows; n++ {
-		blob, key := make(chan opened, 1), f.at.segmentKey(f.job, n)
+// fetch returns the text of the next segment, which is in a blob, and has those behind
+// it read.
+func (f *resultsFile) fetch() ([]byte, error) {
+	for n := f.segment + len(f.ahead); n < f.segment+segmentsAhead && n*f.job.SegmentRows < f.job.Progress.Rows; n++ {
+		segment, key := make(chan fetched, 1), f.at.segmentKey(f.job, n)
 		go func() {
-			r, err := f.recent.open(f.ctx, f.backoff, f.blobs, key)
-			blob <- opened{r, err}
+			text, err := f.recent.read(f.ctx, f.backoff, f.blobs, key)
+			segment <- fetched{text, err}
 		}()
-		f.ahead = append(f.ahead, blob)
+		f.ahead = append(f.ahead, segment)
 	}
-	blob := <-f.ahead[0]
+	segment := <-f.ahead[0]
 	f.ahead = f.ahead[1:]
-	return blob.ReadCloser, blob.err
+	return segment.text, segment.err
 }
 
-// copyBlob appends the lines of a segment's blob.
-func (f *resultsFile) copyBlob(number int) error {
-	r, err := f.open(number)
+// copySegment appends the lines of the next segment's blob.
+func (f *resultsFile) copySegment() error {
+	text, err := f.fetch()
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	if f.lines == nil {
-		f.lines = newLineReader(r)
-	}
-	f.lines.in.Reset(r)
-	for {
-		line, err := f.lines.line()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("bulk: get %s: %w", f.at.segmentKey(f.job, number), err)
+	for line := range bytes.Lines(text) {
+		line, whole := bytes.CutSuffix(line, []byte{'\n'})
+		if !whole {
+			return fmt.Errorf("bulk: get %s: %w", f.at.segmentKey(f.job, f.segment), &payloadError{"a line that is cut off"})
 		}
 		f.separate()
 		f.buf = append(f.buf, line...)
 	}
+	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -182,74 +181,93 @@ func TestResultsFileFails(t *testing.T) {
 	}
 }
 
-// TestResultsFileOpensSegmentsAhead composes the results of a large job from blobs that
-// take a while to open.
-func TestResultsFileOpensSegmentsAhead(t *testing.T) {
-	const segments = 20
-	for name, test := range map[string]struct {
-		twelfth string
-		takes   time.Duration
-		damaged bool
-	}{
-		"Whole":   {lines(rowResults(12*2, 2, StatusCreated)), 300 * time.Millisecond, false},
-		"Damaged": {"{", 200 * time.Millisecond, true},
-	} {
-		t.Run(name, func(t *testing.T) {
+// largeJob is a job of 20 segments of two rows, whose results are durable.
+func largeJob(t *testing.T) (*Job, blobMap, *checkpoint) {
+	t.Helper()
+	job, blobs := composeJob(t)
+	job.TotalRecords, job.SegmentRows = 40, 2
+	job.Progress = Progress{Rows: 40}
+	for n := range 20 {
+		blobs[segmentKey(job, n, 1)] = lines(rowResults(2*n, 2, StatusCreated))
+	}
+	return job, blobs, &checkpoint{Spans: []span{{1, 20}}}
+}
+
+// TestResultsFileReadsSegmentsAhead composes the results of a large job from a store that
+// takes a while for each blob.
+func TestResultsFileReadsSegmentsAhead(t *testing.T) {
+	for damaged, takes := range map[bool]time.Duration{false: 3 * slowGet, true: 2 * slowGet} {
+		t.Run(fmt.Sprintf("damaged=%t", damaged), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				job, blobs := composeJob(t)
-				job.TotalRecords, job.SegmentRows = 2*segments, 2
-				job.Progress = Progress{Rows: job.TotalRecords}
-				for n := range segments {
-					blobs[segmentKey(job, n, 1)] = lines(rowResults(2*n, 2, StatusCreated))
+				job, blobs, at := largeJob(t)
+				if damaged {
+					blobs[segmentKey(job, 12, 1)] = "{"
 				}
-				blobs[segmentKey(job, 12, 1)] = test.twelfth
-				slow := &slowGets{BlobStore: blobs}
-				c := &composition{blobs: guarded(slow), backoff: syncBackoff, job: job, at: &checkpoint{Spans: []span{{1, segments}}}}
+				slow := &slowGets{BlobStore: blobs, connections: make(chan struct{}, 100)}
+				c := &composition{blobs: guarded(slow), backoff: syncBackoff, job: job, at: at}
 				f := c.file(t.Context(), resultsHead{})
 				began := time.Now()
 				text, err := io.ReadAll(f)
-				assert.Equal(t, test.takes, time.Since(began), "rule: 20 segments are opened 8 at a time")
-				assert.Equal(t, int64(segmentsAhead), slow.most)
+				assert.Equal(t, takes, time.Since(began), "rule: 20 segments are read 8 at a time")
 				f.close()
-				assert.Zero(t, slow.now.Load(), "rule: what was opened is closed")
-				if test.damaged {
+				assert.Zero(t, len(slow.connections), "rule: what was opened is closed")
+				assert.Equal(t, segmentsAhead, slow.most)
+				if damaged {
 					assert.ErrorContains(t, err, "a line that is cut off")
 					return
 				}
 				require.NoError(t, err)
 				var file struct{ Results []RowResult }
 				require.NoError(t, json.Unmarshal(text, &file))
-				assert.Equal(t, rowResults(0, 2*segments, StatusCreated), file.Results)
+				assert.Equal(t, rowResults(0, 40, StatusCreated), file.Results)
 			})
 		})
 	}
 }
 
-// slowGets takes 100 ms to open a blob, and counts those that are open.
+// TestResultsFileNeedsTwoConnections has a store with one for the put, and one for all
+// that is read meanwhile.
+func TestResultsFileNeedsTwoConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		job, blobs, at := largeJob(t)
+		few := &slowGets{BlobStore: blobs, connections: make(chan struct{}, 1)}
+		_, _, err := (&composition{blobs: guarded(few), backoff: syncBackoff, job: job, at: at}).put(t.Context(), JobCompleted)
+		assert.NoError(t, err)
+	})
+}
+
+const slowGet = 100 * time.Millisecond
+
+// slowGets takes a while to open a blob, which has one of the connections from then on
+// until it is closed.
 type slowGets struct {
 	BlobStore
-	now  atomic.Int64
-	mu   sync.Mutex
-	most int64 // of those that were opened, or about to be, at once
+	connections chan struct{}
+	mu          sync.Mutex
+	most        int // connections at a time
 }
 
 func (b *slowGets) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	b.now.Add(1)
-	time.Sleep(100 * time.Millisecond)
+	select {
+	case b.connections <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	b.mu.Lock()
-	b.most = max(b.most, b.now.Load())
+	b.most = max(b.most, len(b.connections))
 	b.mu.Unlock()
+	time.Sleep(slowGet)
 	r, err := b.BlobStore.Get(ctx, key)
-	return closing{r, b}, err
+	return connected{r, b.connections}, err
 }
 
-type closing struct {
+type connected struct {
 	io.Reader
-	of *slowGets
+	to chan struct{}
 }
 
-func (c closing) Close() error {
-	c.of.now.Add(-1)
+func (c connected) Close() error {
+	<-c.to
 	return nil
 }
 
@@ -311,6 +329,20 @@ func TestPutOnceTakesItsOwnBlobForDone(t *testing.T) {
 	assert.Equal(t, "first", blobs.BlobStore.(blobMap)["k"])
 	reset := errors.New("reset")
 	assert.ErrorIs(t, putOnce(t.Context(), blobs, "l", iotest.ErrReader(reset), resultsType), reset)
+}
+
+func TestRuns(t *testing.T) {
+	var runs []run
+	for _, segment := range []int{0, 3, 4, 7} {
+		runs = include(runs, segment)
+	}
+	assert.Equal(t, []run{{0, 1}, {3, 5}, {7, 8}}, runs)
+	for segment := 10; segment < 1000; segment += 2 {
+		runs = include(runs, segment)
+	}
+	assert.Len(t, runs, maxRuns, "rule: a checkpoint is of bounded size")
+	assert.Equal(t, run{10, 11}, runs[3])
+	assert.Equal(t, 999, runs[maxRuns-1].Until, "rule: none is left out")
 }
 
 func TestSpans(t *testing.T) {

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -189,13 +190,12 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 }
 
 func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, error) {
-	r, err := a.recent.open(ctx, a.patience, a.blobs, a.at.segmentKey(a.job, number))
+	text, err := a.recent.read(ctx, a.patience, a.blobs, a.at.segmentKey(a.job, number))
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	rows := make([]RowResult, 0, a.job.SegmentRows)
-	err = readResults(r, func(result RowResult) error {
+	err = readResults(bytes.NewReader(text), func(result RowResult) error {
 		rows = append(rows, result)
 		return nil
 	})

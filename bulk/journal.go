@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"sync"
@@ -255,17 +254,8 @@ func (j *journal) put(ctx context.Context, number int, text []byte) error {
 }
 
 // read returns the text of a chunk, or an error that is [ErrBlobNotFound].
-func (j *journal) read(ctx context.Context, number int) (text []byte, err error) {
-	err = j.patience.retry(ctx, func() error {
-		r, err := j.blobs.Get(ctx, chunkKey(j.folder, number))
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		text, err = io.ReadAll(r)
-		return err
-	})
-	return text, err
+func (j *journal) read(ctx context.Context, number int) ([]byte, error) {
+	return j.blobs.read(ctx, j.patience, chunkKey(j.folder, number))
 }
 
 // takeOver goes through the chunks from that number on, ends them with a seal, and
@@ -288,11 +278,11 @@ func (j *journal) takeOver(ctx context.Context, from, frontier int) (*inheritanc
 			return h, nil
 		}
 		var c chunk
-		if err == nil {
-			err = Permanent(json.Unmarshal(text, &c))
-		}
 		if err != nil {
-			return nil, fmt.Errorf("bulk: read %s: %w", chunkKey(j.folder, number), err)
+			return nil, err
+		}
+		if err := json.Unmarshal(text, &c); err != nil {
+			return nil, Permanent(fmt.Errorf("bulk: read %s: %w", chunkKey(j.folder, number), err))
 		}
 		if c.Token > j.token {
 			return nil, ErrLeaseLost

@@ -277,7 +277,12 @@ func (r *run) options() []option {
 			return r.options()
 		}
 	case r.endedAs == "":
-		options = append(options, option{fmt.Sprintf("w%d begins", len(r.actors)+1), func() { r.await(); r.start() }})
+		options = append(options, option{fmt.Sprintf("w%d begins", len(r.actors)+1), func() {
+			// What it had written down and did not send any more is as doubtful.
+			r.doubt = r.doubt || errors.Is(r.current.err, bulk.ErrLeaseLost)
+			r.await()
+			r.start()
+		}})
 	case len(r.flying) > 0:
 		options = append(options, r.landing(0))
 	default:
