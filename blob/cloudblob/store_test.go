@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -235,6 +237,57 @@ func (b *replacing) Delete(_ context.Context, key string, _ *driver.DeleteOption
 func (b *replacing) As(any) bool                        { return false }
 func (b *replacing) ErrorCode(error) gcerrors.ErrorCode { return gcerrors.Unknown }
 func (b *replacing) Close() error                       { return nil }
+
+// TestPutsOfOneProcessEndInTurn has a driver that looks before it writes, and takes a while
+// from the one to the other.
+func TestPutsOfOneProcessEndInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drv := &looking{there: make(map[string]bool)}
+		store := newStore(t, blob.NewBucket(drv), cloudblob.Options{OneProcess: true})
+		var puts sync.WaitGroup
+		outcomes := make([]error, 3)
+		for i := range outcomes {
+			puts.Go(func() { outcomes[i] = store.Put(t.Context(), "key", strings.NewReader("content"), bulk.BlobInfo{}) })
+		}
+		puts.Wait()
+		if refused := slices.DeleteFunc(outcomes, func(err error) bool { return !errors.Is(err, bulk.ErrBlobExists) }); len(refused) != 2 {
+			t.Errorf("%d of 3 puts of one key were refused, want 2", len(refused))
+		}
+		if drv.written != 1 {
+			t.Errorf("one blob was written %d times", drv.written)
+		}
+	})
+}
+
+// looking is a driver that looks before it writes.
+type looking struct {
+	replacing
+	there   map[string]bool
+	written int
+}
+
+func (b *looking) NewTypedWriter(_ context.Context, key, _ string, _ *driver.WriterOptions) (driver.Writer, error) {
+	return &lookingWriter{end: func() error {
+		if b.there[key] {
+			return errors.New("exists")
+		}
+		time.Sleep(time.Second)
+		b.there[key] = true
+		b.written++
+		return nil
+	}}, nil
+}
+
+func (b *looking) Attributes(context.Context, string) (*driver.Attributes, error) {
+	return &driver.Attributes{}, nil
+}
+
+type lookingWriter struct {
+	bytes.Buffer
+	end func() error
+}
+
+func (w *lookingWriter) Close() error { return w.end() }
 
 // inParts is the size of a blob that the driver of S3 uploads in parts: from 16 MiB on.
 const inParts = 17 << 20

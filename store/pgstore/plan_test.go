@@ -75,7 +75,7 @@ func TestPlans(t *testing.T) {
 			{"lookup", statements.lookup, 10, []any{"acme", ids, keys}},
 			{"lookup of nobody", statements.lookup, 10, []any{"acme", created, createdEmails}},
 			{"insert", statements.insert, 10, []any{"acme", created, createdEmails, documents, documents, marks}},
-			{"insert where some exist", statements.insertFree, 20, []any{"acme", created, createdEmails, documents, documents, marks}},
+			{"insert where some exist", statements.insertFree, 30, []any{"acme", created, createdEmails, documents, documents, marks}},
 			{"update", statements.update, 20, []any{"acme", ids, versions, keys, documents, documents, marks, make([]string, users)}},
 			{"update of emails", statements.update, 30, []any{"acme", ids, versions, emails, documents, documents, marks, moved}},
 		} {

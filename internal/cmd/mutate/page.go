@@ -24,7 +24,7 @@ var page = []mutation{
 	},
 	{
 		name: "parts are sent behind one that was cancelled", file: "httpapi/console/page/importing.js", in: inBrowser,
-		old: `      if (job.status !== "completed") {`, new: `      if (job.status === "failed") {`, test: "TestCancelOfParts",
+		old: `      if (job.status !== "completed") {`, new: `      if (job.status === "failed") {`, test: "TestCheckStopsWhereTheImportWould",
 	},
 	{
 		name: "another file is taken for the first", file: "httpapi/console/page/view_preview.js", in: inBrowser,

@@ -102,7 +102,7 @@ var pgjobs = []mutation{
 var cloudblob = []mutation{
 	{
 		name: "puts in files end at once", file: "blob/cloudblob/store.go",
-		old: `if opts.OneProcess {`, new: `if false {`, test: "^TestConformance$/fileblob/Put/OneOfManyWins",
+		old: `if opts.OneProcess {`, new: `if false {`, test: "^TestPutsOfOneProcessEndInTurn$",
 	},
 	{
 		name: "a put takes any object for its own", file: "blob/cloudblob/put.go",
