@@ -27,8 +27,8 @@ func (t *taints) add(row int, id, email string) {
 
 // reach reports whether a row stands behind one of unknown outcome that its decision
 // depends on: one of the user that it names, of its email, or of owner, the user that
-// has that email, nil for none. An email that it does not name does not count, although
-// the user that it names has it by now.
+// has that email, nil for none. The email of the user that it names does not count unless
+// the row names it too.
 func (t *taints) reach(p *plan, owner *Stored) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

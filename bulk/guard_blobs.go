@@ -75,7 +75,7 @@ func (b guardedBlobs) Get(ctx context.Context, key string) (io.ReadCloser, error
 	silence := time.AfterFunc(b.timeout, func() { cancel(errSilent) })
 	r, err := await(ctx, b.guard, op, func(ctx context.Context) (io.ReadCloser, error) {
 		r, err := b.BlobStore.Get(ctx, key)
-		if err == nil && ctx.Err() != nil { // nobody waits for it any more
+		if err == nil && ctx.Err() != nil { // it could not be read, and nobody may wait for it any more
 			_ = r.Close()
 			return nil, ctx.Err()
 		}

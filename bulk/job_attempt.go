@@ -143,6 +143,9 @@ func (a *attempt) run(ctx context.Context) error {
 		return nil
 	}
 	if a.job.Progress.Rows < a.job.TotalRecords && !a.engine.isHalted() {
+		if err := a.inheritTaints(ctx); err != nil {
+			return err
+		}
 		if err := a.importRows(ctx); err != nil {
 			return err
 		}
@@ -168,9 +171,6 @@ func (a *attempt) takeOver(ctx context.Context) error {
 	}
 	a.known = true
 	a.engine.inherit(h)
-	if err := a.inheritTaints(ctx); err != nil {
-		return err
-	}
 	return a.engine.settleSent(ctx)
 }
 
@@ -178,7 +178,7 @@ func (a *attempt) takeOver(ctx context.Context) error {
 // journal does not say so.
 func (a *attempt) inheritTaints(ctx context.Context) error {
 	for _, r := range a.at.Unknown {
-		for number := r.From; number < r.Until; number++ {
+		for number := r.From; number < r.Until && !a.engine.isHalted(); number++ {
 			rows, err := a.readSegment(ctx, number)
 			if err != nil {
 				return err

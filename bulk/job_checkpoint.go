@@ -19,8 +19,9 @@ type checkpoint struct {
 	Chunk int `json:"chunk,omitempty"`
 	// Spans says which claim wrote which segments of the results.
 	Spans []span `json:"spans,omitempty"`
-	// Unknown has the segments with rows whose outcome is unknown.
-	Unknown []run `json:"unknown,omitempty"`
+	// Unknown has the segments with rows whose outcome is unknown, as long as rows are
+	// left, and some between them if there are very many.
+	Unknown []stretch `json:"unknown,omitempty"`
 	// Mailed is how many rows, from the first, need no welcome email any more.
 	Mailed int `json:"mailed,omitempty"`
 	// MailFailed has the rows of the segment of Mailed whose email failed, and
@@ -74,23 +75,23 @@ func spanToken(spans []span, segment int) (int64, bool) {
 	return 0, false
 }
 
-// A run is segments that follow each other, up to but without Until.
-type run struct {
+// A stretch is segments that follow each other, up to but without Until.
+type stretch struct {
 	From  int `json:"from"`
 	Until int `json:"until"`
 }
 
-// maxRuns bounds what a checkpoint has of runs.
-const maxRuns = 100
+// maxStretches bounds what a checkpoint has of them.
+const maxStretches = 100
 
-// include adds a segment behind all runs to them. If there are very many, the last one
-// takes in what is between.
-func include(runs []run, segment int) []run {
-	if n := len(runs); n > 0 && (runs[n-1].Until == segment || n == maxRuns) {
-		runs[n-1].Until = segment + 1
-		return runs
+// include adds a segment that is behind all of the stretches. If there are very many, the
+// last one takes in what is between.
+func include(stretches []stretch, segment int) []stretch {
+	if n := len(stretches); n > 0 && (stretches[n-1].Until == segment || n == maxStretches) {
+		stretches[n-1].Until = segment + 1
+		return stretches
 	}
-	return append(runs, run{segment, segment + 1})
+	return append(stretches, stretch{segment, segment + 1})
 }
 
 // extend says that the claim wrote the segments up to until.

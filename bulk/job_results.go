@@ -44,8 +44,8 @@ type resultsFile struct {
 }
 
 // segmentsAhead is how many segments are read at a time, so that what the store takes to
-// answer is not waited for blob by blob. Each is read to its end at once, as a store may
-// have fewer connections than that.
+// answer is not waited for blob by blob. Each is read to its end without waiting for its
+// turn in the file: a store may have fewer connections than that.
 const segmentsAhead = 8
 
 // fetched is what came of reading a blob.
@@ -95,7 +95,8 @@ func (r *composition) put(ctx context.Context, status JobStatus) (string, Summar
 
 func (r *composition) file(ctx context.Context, head resultsHead) *resultsFile {
 	ctx, cancel := context.WithCancel(ctx)
-	return &resultsFile{composition: r, ctx: ctx, cancel: cancel, head: head, payload: newPayloadRows(ctx, r.backoff, r.blobs, r.job)}
+	payload := newPayloadRows(ctx, r.backoff, r.blobs, r.job)
+	return &resultsFile{composition: r, ctx: ctx, cancel: cancel, head: head, payload: payload}
 }
 
 // close closes what the file is read from.
@@ -213,7 +214,8 @@ func (f *resultsFile) copySegment() error {
 	for line := range bytes.Lines(text) {
 		line, whole := bytes.CutSuffix(line, []byte{'\n'})
 		if !whole {
-			return fmt.Errorf("bulk: get %s: %w", f.at.segmentKey(f.job, f.segment), &payloadError{"a line that is cut off"})
+			key := f.at.segmentKey(f.job, f.segment)
+			return fmt.Errorf("bulk: get %s: %w", key, &payloadError{"a line that is cut off"})
 		}
 		f.separate()
 		f.buf = append(f.buf, line...)

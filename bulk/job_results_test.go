@@ -331,18 +331,42 @@ func TestPutOnceTakesItsOwnBlobForDone(t *testing.T) {
 	assert.ErrorIs(t, putOnce(t.Context(), blobs, "l", iotest.ErrReader(reset), resultsType), reset)
 }
 
-func TestRuns(t *testing.T) {
-	var runs []run
+func TestStretches(t *testing.T) {
+	var stretches []stretch
 	for _, segment := range []int{0, 3, 4, 7} {
-		runs = include(runs, segment)
+		stretches = include(stretches, segment)
 	}
-	assert.Equal(t, []run{{0, 1}, {3, 5}, {7, 8}}, runs)
+	assert.Equal(t, []stretch{{0, 1}, {3, 5}, {7, 8}}, stretches)
 	for segment := 10; segment < 1000; segment += 2 {
-		runs = include(runs, segment)
+		stretches = include(stretches, segment)
 	}
-	assert.Len(t, runs, maxRuns, "rule: a checkpoint is of bounded size")
-	assert.Equal(t, run{10, 11}, runs[3])
-	assert.Equal(t, 999, runs[maxRuns-1].Until, "rule: none is left out")
+	assert.Len(t, stretches, maxStretches, "rule: a checkpoint is of bounded size")
+	assert.Equal(t, stretch{10, 11}, stretches[3])
+	assert.Equal(t, 999, stretches[maxStretches-1].Until, "rule: none is left out")
+}
+
+// TestInheritTaints reads the rows of unknown outcome, as long as the job is to go on.
+func TestInheritTaints(t *testing.T) {
+	job, blobs := composeJob(t)
+	rows := rowResults(4, 4, StatusCreated)
+	rows[1].Status, rows[1].Email, rows[1].Errors = StatusFailed, "a@x.y", []RowError{outcomeUnknown()}
+	blobs[segmentKey(job, 1, 7)] = lines(rows)
+	halted := make(chan struct{})
+	a := &attempt{
+		job: job, blobs: guarded(blobs), patience: syncBackoff, engine: &engine{halted: halted},
+		at: checkpoint{Spans: []span{{7, 3}}, Unknown: []stretch{{1, 2}}},
+	}
+	require.NoError(t, a.inheritTaints(t.Context()))
+	assert.True(t, a.engine.taints.reach(&plan{index: 9, User: User{ID: "u5"}}, nil))
+	assert.True(t, a.engine.taints.reach(&plan{index: 9, User: User{Email: "a@x.y"}}, nil))
+	assert.False(t, a.engine.taints.reach(&plan{index: 9, User: User{ID: "u4"}}, nil))
+
+	blobs[segmentKey(job, 1, 7)] = "{"
+	err := a.inheritTaints(t.Context())
+	assert.ErrorContains(t, err, segmentKey(job, 1, 7))
+	assert.False(t, Retryable(err), "it would be as damaged the next time")
+	close(halted)
+	assert.NoError(t, a.inheritTaints(t.Context()), "nothing will be decided")
 }
 
 func TestSpans(t *testing.T) {

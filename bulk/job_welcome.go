@@ -190,7 +190,8 @@ func (a *attempt) mailSegment(ctx context.Context, number int) error {
 }
 
 func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, error) {
-	text, err := a.recent.read(ctx, a.patience, a.blobs, a.at.segmentKey(a.job, number))
+	key := a.at.segmentKey(a.job, number)
+	text, err := a.recent.read(ctx, a.patience, a.blobs, key)
 	if err != nil {
 		return nil, err
 	}
@@ -199,5 +200,8 @@ func (a *attempt) readSegment(ctx context.Context, number int) ([]RowResult, err
 		rows = append(rows, result)
 		return nil
 	})
-	return rows, err
+	if err != nil { // all of it is here, so it is damaged
+		return nil, Permanent(fmt.Errorf("bulk: read %s: %w", key, err))
+	}
+	return rows, nil
 }

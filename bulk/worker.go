@@ -16,9 +16,10 @@ import (
 // one process or in many.
 //
 // For a job it holds in memory the rows of the batches under way, which are up to 12 for
-// each call ([Config.Parallel]), the results of up to 20 such batches or eight segments
+// each call ([Config.Parallel]), the results of up to 20 such batches or four segments
 // ([Config.SegmentRows]), and up to 4 MiB of the journal and of results, and not the
-// payload. A dry run holds in addition every user that it would have written.
+// payload. At the end of a large job it holds the results of up to eight segments more. A
+// dry run holds in addition every user that it would have written.
 type Worker struct {
 	cfg Config
 }

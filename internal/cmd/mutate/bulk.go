@@ -560,11 +560,21 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "rule 12: unknown rows of an earlier claim", file: "bulk/job_attempt.go",
-		old: `	if err := a.inheritTaints(ctx); err != nil {
-		return err
-	}
+		old: `		if err := a.inheritTaints(ctx); err != nil {
+			return err
+		}
 `,
 		test: "^TestRowBehindAnUnknownOneOfAnEarlierClaim$",
+	},
+	{
+		name: "rule 12: unknown rows are read for nothing", file: "bulk/job_attempt.go",
+		old: ` && !a.engine.isHalted(); number++`, new: `; number++`,
+		test: "^TestInheritTaints$",
+	},
+	{
+		name: "a damaged segment may pass", file: "bulk/job_welcome.go",
+		old: `return nil, Permanent(fmt.Errorf("bulk: read %s: %w", key, err))`, new: `return nil, fmt.Errorf("bulk: read %s: %w", key, err)`,
+		test: "^TestInheritTaints$",
 	},
 	{
 		name: "rule 12: segments with unknown rows", file: "bulk/job_checkpoint.go",
@@ -572,9 +582,9 @@ var bulkFaults = []mutation{
 		test: "^TestRowBehindAnUnknownOneOfAnEarlierClaim$",
 	},
 	{
-		name: "runs without bound", file: "bulk/job_checkpoint.go",
-		old: ` || n == maxRuns)`, new: `)`,
-		test: "^TestRuns$",
+		name: "stretches without bound", file: "bulk/job_checkpoint.go",
+		old: ` || n == maxStretches)`, new: `)`,
+		test: "^TestStretches$",
 	},
 	{
 		name: "rule 12: all rows unknown", file: "bulk/engine_settle.go",

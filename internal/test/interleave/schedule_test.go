@@ -278,7 +278,7 @@ func (r *run) options() []option {
 		}
 	case r.endedAs == "":
 		options = append(options, option{fmt.Sprintf("w%d begins", len(r.actors)+1), func() {
-			// What it had written down and did not send any more is as doubtful.
+			// What it had written down and did not send is in doubt too.
 			r.doubt = r.doubt || errors.Is(r.current.err, bulk.ErrLeaseLost)
 			r.await()
 			r.start()
