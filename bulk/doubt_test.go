@@ -273,6 +273,12 @@ func (f *fixture) dieBeforeCommit(t *testing.T, texts ...string) (jobID string, 
 		c.dead = true
 		return same(errDead, len(texts))
 	})
+	return f.dies(t, c, texts...), n
+}
+
+// dies submits a job and runs it with a worker that chaos lets die.
+func (f *fixture) dies(t *testing.T, c *chaos, texts ...string) (jobID string) {
+	t.Helper()
 	job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(texts...)})
 	require.NoError(t, err)
 	cfg := f.cfg
@@ -280,7 +286,7 @@ func (f *fixture) dieBeforeCommit(t *testing.T, texts ...string) (jobID string, 
 	w, err := bulk.NewWorker(cfg)
 	require.NoError(t, err)
 	require.Error(t, w.RunJob(t.Context(), job.ID))
-	return job.ID, n
+	return job.ID
 }
 
 // TestInheritedWriteWhoseAddressIsTaken lets the worker die in front of its commit,
@@ -368,17 +374,11 @@ func TestRowBehindAnUnknownOneOfAnEarlierClaim(t *testing.T) {
 			texts = append(texts, fmt.Sprintf(`{"userId":"u%d"}`, i))
 		}
 		texts = append(texts, `{"userId":"a","customFields":{"n":0}}`, `{"userId":"last"}`)
-		job, err := f.importer().Submit(t.Context(), bulk.Request{Principal: admin, Options: bulk.DefaultOptions(), Rows: rows(texts...)})
-		require.NoError(t, err)
-		cfg := f.cfg
-		cfg.Store, cfg.Blobs, cfg.Jobs = chaosStore{f.store, c}, chaosBlobs{f.blobs, c}, chaosJobs{f.jobs, c}
-		w, err := bulk.NewWorker(cfg)
-		require.NoError(t, err)
-		require.Error(t, w.RunJob(t.Context(), job.ID))
-		require.Equal(t, 250, f.get(job.ID).Progress.Rows)
+		jobID := f.dies(t, c, texts...)
+		require.Equal(t, 250, f.get(jobID).Progress.Rows)
 		f.store.heal()
 		time.Sleep(2 * time.Hour)
-		_, file := f.finish(job.ID)
+		_, file := f.finish(jobID)
 		got := codes(file.Results)
 		assert.Equal(t, "OUTCOME_UNKNOWN", got[0])
 		assert.Equal(t, "STORE_ERROR", got[298])
