@@ -383,9 +383,7 @@ func (s *settlement) decideRows(it *item) *item {
 		user Stored   // as it is after the rows so far
 		last decision // to write
 	)
-	shares := func(p *plan) bool {
-		return p.concernsOnly(&user) && !s.taints.reach(p, foundAs(p, user).ByEmail)
-	}
+	shares := func(p *plan) bool { return p.concernsOnly(&user) && !s.taints.reach(p, &user) }
 	for row := it; row != nil; row = s.order.follow(it, shares) {
 		if row != it {
 			row.found = foundAs(&row.plan, user)

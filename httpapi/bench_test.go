@@ -257,7 +257,8 @@ const (
 // fast as they are answered, to the API and to [handWritten]. Both are net/http servers on the
 // loopback interface with everything in memory, and take turns of 5,000 posts. An op is a pair
 // of turns, and there are at least 7 after one that does not count; the metrics are medians over
-// the pairs: posts a second of the API by those of the handler, and the 99th percentile of its answer times by that of the handler.
+// the pairs: posts a second of the API by those of the handler, and the 99th percentile of its
+// answer times by that of the handler.
 func BenchmarkPostsVersusHandWritten(b *testing.B) {
 	posts := make([][]byte, benchClients*benchPosts)
 	for i := range posts {

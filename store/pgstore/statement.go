@@ -45,7 +45,7 @@ const columnsText = `t.{id}::text AS id, coalesce(t.{email}::text, '') AS email,
 
 // insertText creates users and returns their ids. It fails if an id or email is in use, or,
 // with DO NOTHING, leaves those users out: that looks into each index before it writes to it, and
-// visits about twice as many pages (TestPlans). Either way it waits for transactions that are about
+// visits nearly twice as many pages (TestPlans). Either way it waits for transactions that are about
 // to create the same. Parameters: tenant, ids, emails, custom fields, metadata, marks.
 const insertText = `
 INSERT INTO {table} AS u ({tenant}, {id}, {email}, {custom_fields}, {metadata}, {mark})

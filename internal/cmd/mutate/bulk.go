@@ -308,7 +308,7 @@ var bulkFaults = []mutation{
 	},
 	{
 		name: "followers of a taint share", file: "bulk/engine_settle.go",
-		old: ` && !s.taints.reach(p, foundAs(p, user).ByEmail)`, new: ``,
+		old: ` && !s.taints.reach(p, &user)`, new: ``,
 		test: "^TestFollowersBehindAnUnknownRow$",
 	},
 	{
